@@ -1,0 +1,55 @@
+# `make demo` and `make test` are all a newcomer needs; both set everything up. `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+APP ?= examples/orders
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test unit check format bench lock clean
+
+help: ## list what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(READY) ## make .venv and install what requirements.lock pins
+
+# pip installs uv alone (its pinned lines are cut out of the lock), uv installs the rest in seconds.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Penstock needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; name another with: make PYTHON=python3.12 ...")'
+	@echo "setting up $(VENV) (once, and again when requirements.lock changes)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@awk '/^[a-z0-9]/ {take = /^uv==/} take' requirements.lock > $(VENV)/uv.lock.txt
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $(VENV)/uv.lock.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(READY) ## run the main job on the embedded Kafka and function host, then say what happened
+	@$(BIN)/penstock dev --app $(APP) --records 10000
+
+test: $(READY) ## every tier of tests
+	@$(BIN)/python -m pytest -q
+
+unit: $(READY) ## the tests that need no network and no broker (under a minute)
+	@$(BIN)/python -m pytest -q tests/unit tests/property tests/arch -m "not kafka"
+
+check: $(READY) ## format, lint, types, layers, sizes
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m pytest -q tests/arch
+
+format: $(READY) ## let ruff rewrite what it can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(READY) ## measure against the peers; writes benchmarks/results
+	@$(BIN)/python -m benchmarks
+
+lock: $(READY) ## pin again what pyproject.toml names
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --all-extras pyproject.toml -o requirements.lock
+
+clean: ## remove .venv and the data of the embedded Kafka
+	@rm -rf $(VENV) .penstock .mypy_cache .ruff_cache .pytest_cache .hypothesis

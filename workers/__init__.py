@@ -1,0 +1,1 @@
+"""The data plane of Penstock and the programs around it. See shared layout in CONTRIBUTING.md."""

@@ -1,0 +1,79 @@
+"""The values that cross the borders between layers. Data only: no rules, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+Document: TypeAlias = dict[str, Any]
+"""A decoded record: JSON values, and `bson` types where Extended JSON named one."""
+
+Headers: TypeAlias = "list[tuple[str, bytes | None]]"
+"""Kafka headers as they came: order, duplicates and null values kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPartition:
+    """One partition of one topic, as a key of dictionaries."""
+
+    topic: str
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}]"
+
+
+class Dropped:
+    """A segment's answer for a document that the pipeline filtered out."""
+
+    __slots__ = ()
+
+
+DROPPED: Final = Dropped()
+
+
+@dataclass(slots=True)
+class Refused:
+    """A segment's or call's answer for a document that can never pass: it is dead-lettered.
+
+    `operator` is the stage as the dead letter names it (`$project`), `path` the exact place
+    (`pipeline[3].$project.total`), `doc` the document as it entered the failing stage (None when the
+    record never became a document).
+    """
+
+    reason: str
+    operator: str
+    path: str
+    doc: Any = None
+    error_class: str = "record"
+    scope: str = "record"
+    attempts: int = 0
+    request_id: str | None = None
+    executed_version: str | None = None
+
+
+@dataclass(slots=True)
+class Many:
+    """A segment's answer where one document became several, in order (`$unwind`)."""
+
+    docs: list[Document]
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """One record to produce, as the `$emit` stage's expressions made it for one document."""
+
+    topic: str
+    value: bytes | None
+    key: bytes | None
+    headers: Headers | None
+
+
+@dataclass(slots=True)
+class Meta:
+    """What is known of a document beside its body; `{$meta: "stream..."}` reads it."""
+
+    source: Mapping[str, Any]
+    user: dict[str, Any] = field(default_factory=dict)
+    external_function: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,118 @@
+"""What compiling a processor yields: segments and call sites, in turn, then a sink.
+
+    segment 0 -> call site 0 -> segment 1 -> ... -> segment n -> emit
+
+`len(segments) == len(call_sites) + 1`. A segment is a plain synchronous function over a batch of documents;
+only call sites await, and that is the engine's work. Nothing in here does I/O or reads a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from workers.model import Document, Dropped, Emission, Headers, Many, Meta, Refused
+
+Outcome = Document | Dropped | Refused | Many
+OnError = Literal["dlq", "ignore", "fail"]
+
+
+class SegmentFunction(Protocol):
+    """(documents, one Meta each or None) -> one outcome for each document, in order.
+
+    Never raises for a document's sake: a document that cannot pass comes back as `Refused`. Never changes a
+    document or anything in it: what it returns shares what it did not change.
+    """
+
+    def __call__(self, docs: Sequence[Document], metas: Sequence[Meta] | None, /) -> list[Outcome]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A run of stages without a call, compiled to one function.
+
+    `is_identity` means that documents come back unchanged, so the engine may pass raw bytes on;
+    `needs_meta` that `metas` must be given; `source_text` is the generated Python, for `penstock explain`.
+    """
+
+    run: SegmentFunction
+    stages: tuple[str, ...]
+    source_text: str
+    is_identity: bool = False
+    needs_meta: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """`$source`. `auto_offset_reset` is for a group that never committed; None names the default group."""
+
+    connection: str
+    topics: tuple[str, ...]
+    auto_offset_reset: Literal["earliest", "latest"] = "latest"
+    group_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetrySpec:
+    """`retry` of a call site: attempts in all (the first included) and the time they may take together."""
+
+    max_attempts: int = 5
+    max_elapsed_seconds: float = 120.0
+    base_seconds: float = 0.1
+    cap_seconds: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class CallSite:
+    """One `$externalFunction`.
+
+    `payload` makes the document to send out of the document at hand (a Refused is always dead-lettered);
+    None sends the document itself. `set_result` returns a copy of the document with the answer set at `as`.
+    """
+
+    path: str
+    connection: str
+    function: str
+    execution: Literal["sync", "async"] = "sync"
+    on_error: OnError = "dlq"
+    as_path: str | None = None
+    payload: Callable[[Document, Meta | None], Document | Refused] | None = None
+    set_result: Callable[[Document, Any], Document] | None = None
+    parallelism: int = 64
+    timeout_seconds: float = 60.0
+    retry: RetrySpec = field(default_factory=RetrySpec)
+    response: Literal["body", "envelope"] = "body"
+    operator: str = "$externalFunction"
+    partition_by: Callable[[Document, Meta | None], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """`$emit` to Kafka.
+
+    `topic` is the static topic, or None when an expression names it for each document. `emission` answers what to
+    produce for one document and its source's key and headers, or `Refused`; it is only needed where
+    `is_plain` is False. Plain means: static topic, key and headers of the source, relaxed Extended JSON.
+    """
+
+    connection: str
+    topic: str | None
+    is_plain: bool
+    emission: Callable[[Document, Meta | None, bytes | None, Headers | None], Emission | Refused]
+    operator: str = "$emit"
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A compiled processor. `sink` is None when the last stage is a call site (or, in `eval`, absent)."""
+
+    source: SourceSpec | None
+    segments: tuple[Segment, ...]
+    call_sites: tuple[CallSite, ...]
+    sink: Sink | None
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        assert len(self.segments) == len(self.call_sites) + 1

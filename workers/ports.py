@@ -1,0 +1,187 @@
+"""What the engine needs from outside, as small protocols. `adapters` and `tests/fakes` keep them.
+
+Contract suites in tests/contract run against both, so a fake that drifts from the real thing fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from workers.model import Headers, TopicPartition
+
+InvocationType = Literal["RequestResponse", "Event", "DryRun"]
+
+
+class SourceRecord(Protocol):
+    """One consumed record. confluent_kafka.Message has this shape, so none is copied on the hot path."""
+
+    def topic(self) -> str | None: ...
+    def partition(self) -> int | None: ...
+    def offset(self) -> int | None: ...
+    def key(self) -> bytes | None: ...
+    def value(self) -> bytes | None: ...
+    def headers(self) -> Headers | None: ...
+    def timestamp(self) -> tuple[int, int]:
+        """(type, milliseconds since the epoch); type 0 means that the record has none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeRequest:
+    """One call of one function, ready to send.
+
+    `function` is a name, `name:alias` or ARN; `client_context` is base64 as it goes into
+    `X-Amz-Client-Context`; `timeout_seconds` bounds the whole call from now on.
+    """
+
+    function: str
+    body: bytes
+    invocation_type: InvocationType = "RequestResponse"
+    timeout_seconds: float = 60.0
+    client_context: str | None = None
+    log_tail: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeAnswer:
+    """A whole answer of the Lambda Invoke API, whatever its status.
+
+    `function_error` is `X-Amz-Function-Error` (the function ran and failed, status 200),
+    `error_type` is `x-amzn-ErrorType` without its namespace, `retry_after_seconds` what the answer asks for.
+    """
+
+    status: int
+    body: bytes
+    function_error: str | None = None
+    executed_version: str | None = None
+    request_id: str | None = None
+    error_type: str | None = None
+    retry_after_seconds: float | None = None
+    log_tail: str | None = None
+
+
+class Invoker(Protocol):
+    """Calls functions of one connection. Kept by adapters/lambda_http.py and tests/fakes/invoker.py."""
+
+    async def invoke(self, request: InvokeRequest) -> InvokeAnswer:
+        """Send the request, return the answer whatever its status.
+
+        Returns within `request.timeout_seconds`. Never retries: the caller owns that. Raises `NotSent` when
+        the request cannot have run, `TimedOut` and `UnknownOutcome` when it may have. Cancelling abandons the call.
+        May be called again while other calls are open, as often as the caller likes: the caller bounds that.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Abandon open calls and free the connections. Idempotent."""
+        ...
+
+
+Delivered = Callable[[Any, Any], None]
+"""Called once per produced record on the thread that polls the producer: (error or None, the record).
+A true error is opaque to the engine; `Producer.failure` names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendFailure:
+    """Why a record was not written. `too_large`: never will be; `fatal`: the producer must be replaced."""
+
+    reason: str
+    too_large: bool = False
+    fatal: bool = False
+
+
+class Producer(Protocol):
+    """Writes records to one cluster, idempotently and in order per partition. Never blocks."""
+
+    def send(
+        self, topic: str, value: bytes | None, key: bytes | None, headers: Headers | None,
+        timestamp_ms: int, delivered: Delivered,
+    ) -> SendFailure | bool:
+        """Queue one record. True: `delivered` will be called. False: the queue is full, poll and try again.
+        A SendFailure: this record cannot be queued and `delivered` will not be called. timestamp_ms 0: now."""
+        ...
+
+    def send_many(self, topic: str, records: list[dict[str, Any]], delivered: Delivered) -> int:
+        """Queue records `{value, key, timestamp}` without headers, all with one callback.
+        Returns how many were queued; they are the first of the list. The rest did not fit: poll and try again."""
+        ...
+
+    def poll(self) -> int:
+        """Run the callbacks that are due, without waiting. Returns how many ran."""
+        ...
+
+    def outstanding(self) -> int:
+        """Records queued or in flight whose callback has not run."""
+        ...
+
+    def failure(self, error: Any) -> SendFailure:
+        """Name the error that a `Delivered` callback got."""
+        ...
+
+    def close(self) -> None:
+        """Give up what is outstanding and free the client. Idempotent."""
+        ...
+
+
+class SourceEvents(Protocol):
+    """What a poll thread tells the engine of one processor. Every method is called on the poll thread."""
+
+    def assigned(self, positions: Mapping[TopicPartition, int]) -> None:
+        """New partitions, each with the offset that will be delivered first."""
+        ...
+
+    def records(self, batches: Sequence[tuple[TopicPartition, list[SourceRecord]]]) -> None:
+        """Records in offset order within each partition; only of partitions that are assigned."""
+        ...
+
+    def end_of_partition(self, partition: TopicPartition, next_offset: int) -> None:
+        """Everything below `next_offset` was delivered; markers and compaction holes count as delivered."""
+        ...
+
+    def revoking(self, partitions: Sequence[TopicPartition], drain_seconds: float) -> Mapping[TopicPartition, int]:
+        """The partitions are about to move. Blocks at most `drain_seconds` while open calls end;
+        returns what may be committed for them. After it returns they belong to someone else."""
+        ...
+
+    def lost(self, partitions: Sequence[TopicPartition]) -> None:
+        """The partitions belong to someone else already: forget them, commit nothing."""
+        ...
+
+    def data_lost(self, partition: TopicPartition, committed: int, available: int) -> None:
+        """Records between the two offsets are gone. Called instead of `assigned` when the settings say so."""
+        ...
+
+    def failed(self, reason: str) -> None:
+        """The source cannot go on until someone changes something (unknown topic, no permission)."""
+        ...
+
+
+class Source(Protocol):
+    """One processor's consumer, driven by a poll thread. Methods may be called from any thread; none blocks."""
+
+    def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Ask for these positions to be committed. Filtered by the assignment at the moment they are sent."""
+        ...
+
+    def allow(self, records: int) -> None:
+        """How many more records the engine has room for, from now on (replaces the last answer)."""
+        ...
+
+    def hold_back(self, partition: TopicPartition, held: bool) -> None:
+        """Pause or resume one partition that is over or under its share of the room."""
+        ...
+
+    def lag(self) -> Mapping[TopicPartition, int]:
+        """Records between the position and the end of each assigned partition, as last reported by the client."""
+        ...
+
+    def is_ready(self) -> bool:
+        """True once the group was joined and the broker still answers."""
+        ...
+
+    def stop(self) -> None:
+        """Ask the poll thread to commit what was asked, leave the group and close the consumer."""
+        ...
