@@ -1,0 +1,1 @@
+"""Outcome -> records to produce. Pure."""

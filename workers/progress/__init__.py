@@ -1,0 +1,1 @@
+"""What may be committed, where reading starts and how much may be taken. Pure."""

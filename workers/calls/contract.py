@@ -1,0 +1,134 @@
+"""What one answer of the Lambda Invoke API means for the document that was sent. Pure.
+
+A thrown exception answers 200 with `X-Amz-Function-Error`, so the status alone never says that a call went well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from topics.codecs import ejson
+from workers.errors import NotSent, Retryable, TimedOut
+from workers.ports import InvokeAnswer
+
+Execution = Literal["sync", "async"]
+
+MAX_SYNC_BYTES: Final = 6_291_456
+MAX_ASYNC_BYTES: Final = 1_048_576
+MAX_REASON_CHARACTERS: Final = 1_024
+
+
+class Unset:
+    """The answer had 0 bytes: `as` is not set."""
+
+    __slots__ = ()
+
+
+UNSET: Final = Unset()
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The call went well. `value` is the parsed answer, or UNSET."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class CallFailure:
+    """The call did not go well.
+
+    `error_class` is the name of the error (`TooManyRequestsException`, the function's own `errorType`, `TimedOut`), `scope`
+    what it is about (record, function, account, worker), `retryable` whether the same request may be sent again,
+    `outcome_unknown` whether the function may have run.
+    """
+
+    reason: str
+    error_class: str
+    scope: Literal["record", "batch", "function", "account", "worker"]
+    retryable: bool
+    asked_seconds: float | None = None
+    outcome_unknown: bool = False
+
+
+Verdict = Answered | CallFailure
+
+
+def judge(answer: InvokeAnswer, execution: Execution, *, envelope: bool = False) -> Verdict:
+    """The verdict on a whole answer."""
+    if answer.status == 429:
+        return CallFailure(
+            _api_reason(answer), answer.error_type or "TooManyRequestsException", "account", True, answer.retry_after_seconds
+        )
+    if answer.status >= 500:
+        return CallFailure(
+            _api_reason(answer), answer.error_type or f"HTTP {answer.status}", "account", True, answer.retry_after_seconds
+        )
+    if not 200 <= answer.status < 300:
+        return CallFailure(_api_reason(answer), answer.error_type or f"HTTP {answer.status}", _scope(answer), False)
+    if execution == "async":
+        return Answered(UNSET)
+    if answer.function_error is not None:
+        return _function_failure(answer)
+    if envelope:
+        return Answered(_envelope(answer))
+    return Answered(parse(answer.body))
+
+
+def judge_error(error: Retryable) -> CallFailure:
+    """The verdict on a call without a whole answer."""
+    kind = type(error).__name__
+    scope: Literal["worker", "function"] = "function" if isinstance(error, TimedOut) else "worker"
+    return CallFailure(str(error), kind, scope, True, outcome_unknown=not isinstance(error, NotSent))
+
+
+def parse(body: bytes) -> Any:
+    """An answer's body as a value: UNSET for 0 bytes, the JSON (or Extended JSON) value, else its text."""
+    if not body:
+        return UNSET
+    try:
+        return ejson.decode_value(body)
+    except ValueError:
+        return body.decode("utf-8", "replace")
+
+
+def _function_failure(answer: InvokeAnswer) -> CallFailure:
+    value = parse(answer.body)
+    detail = value if isinstance(value, dict) else {}
+    name = str(detail.get("errorType") or answer.function_error)
+    message = str(detail.get("errorMessage") if "errorMessage" in detail else "" if value is UNSET else value)
+    return CallFailure(_cut(f"{name}: {message}"), name, "record", False)
+
+
+def _envelope(answer: InvokeAnswer) -> dict[str, Any]:
+    """The whole Invoke response, with the names that the AWS SDK gives its parts."""
+    value = parse(answer.body)
+    whole: dict[str, Any] = {"StatusCode": answer.status}
+    if answer.executed_version is not None:
+        whole["ExecutedVersion"] = answer.executed_version
+    if answer.log_tail is not None:
+        whole["LogResult"] = answer.log_tail
+    if value is not UNSET:
+        whole["Payload"] = value
+    return whole
+
+
+def _api_reason(answer: InvokeAnswer) -> str:
+    value = parse(answer.body)
+    detail = value if isinstance(value, dict) else {}
+    message = detail.get("Message") or detail.get("message") or detail.get("errorMessage")
+    if message is None:
+        message = "" if value is UNSET else value
+    throttle = f" ({detail['Reason']})" if isinstance(detail.get("Reason"), str) else ""
+    return _cut(f"{answer.error_type or 'the function service'} answered {answer.status}{throttle}: {message}")
+
+
+def _scope(answer: InvokeAnswer) -> Literal["record", "function", "worker"]:
+    if answer.status in (400, 413, 415):
+        return "record"
+    return "worker" if answer.status in (401, 403) else "function"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_REASON_CHARACTERS else text[: MAX_REASON_CHARACTERS - 1] + "…"

@@ -1,0 +1,141 @@
+"""A record that cannot pass -> the record that says so. Pure: the time is an argument.
+
+Key, value and headers are the original's, byte for byte, in order; one more header tells why. So a dead letter can be
+replayed by any Kafka tool by dropping one header.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from topics.codecs import ejson
+from topics.headers import DEAD_LETTER
+from workers.model import Headers, Refused
+
+MAX_DOC_BYTES: Final = 8_192
+MAX_REASON_CHARACTERS: Final = 2_048
+
+Format = Literal["header", "document"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The record as it was consumed."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """The record to produce to the dead-letter topic."""
+
+    value: bytes | None
+    key: bytes | None
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterPolicy:
+    """Who writes the dead letter and in which of the two formats."""
+
+    processor: str
+    format: Format = "header"
+
+
+def dead_letter(origin: Origin, refused: Refused, policy: DeadLetterPolicy, now_iso: str) -> DeadLetter:
+    """`now_iso` is the time of the dead letter in ISO 8601, UTC."""
+    if policy.format == "document":
+        return _as_document(origin, refused, policy, now_iso)
+    why = _why(origin, refused, policy, now_iso)
+    doc, is_cut = _doc_text(refused.doc)
+    if is_cut:
+        why["docTruncated"] = True
+    header = ejson.encode(why)
+    # The document is encoded once, by itself, to be measured: it is joined in as text instead of being encoded again.
+    header = header[:-1] + b',"doc":' + doc + b"}"
+    return DeadLetter(origin.value, origin.key, [*(origin.headers or ()), (DEAD_LETTER, header)])
+
+
+def truncated(origin: Origin, refused: Refused, policy: DeadLetterPolicy, now_iso: str) -> DeadLetter:
+    """The dead letter of a record that is too large for the dead-letter topic: its coordinates without its content.
+
+    The value is null, headers other than ours are left out, the key is kept only where it is small.
+    """
+    why = _why(origin, refused, policy, now_iso)
+    why["truncated"] = True
+    why["valueBytes"] = len(origin.value or b"")
+    key = origin.key if origin.key is not None and len(origin.key) <= MAX_DOC_BYTES else None
+    return DeadLetter(None, key, [(DEAD_LETTER, ejson.encode(why))])
+
+
+def _why(origin: Origin, refused: Refused, policy: DeadLetterPolicy, now_iso: str) -> dict[str, Any]:
+    info: dict[str, Any] = {
+        "reason": refused.reason[:MAX_REASON_CHARACTERS],
+        "class": refused.error_class,
+        "scope": refused.scope,
+        "attempts": refused.attempts,
+    }
+    if refused.path:
+        info["path"] = refused.path
+    if refused.request_id is not None:
+        info["requestId"] = refused.request_id
+    if refused.executed_version is not None:
+        info["executedVersion"] = refused.executed_version
+    return {
+        "processorName": policy.processor,
+        "operatorName": refused.operator,
+        "dlqTime": now_iso,
+        "errInfo": info,
+        "_stream_meta": {
+            "source": {
+                "type": "kafka",
+                "topic": origin.topic,
+                "partition": origin.partition,
+                "offset": origin.offset,
+                "ts": origin.timestamp_ms,
+            }
+        },
+    }
+
+
+def _as_document(origin: Origin, refused: Refused, policy: DeadLetterPolicy, now_iso: str) -> DeadLetter:
+    """Atlas's dead-letter document as the value; the original key stays the record's key."""
+    why = _why(origin, refused, policy, now_iso)
+    why["dlqTime"] = {"$date": now_iso}
+    source = why["_stream_meta"]["source"]
+    if origin.key is not None:
+        source["key"] = _binary(origin.key)
+    if origin.headers:
+        source["headers"] = [{"k": name, "v": None if v is None else _binary(v)} for name, v in origin.headers]
+    doc, is_cut = _doc_text(refused.doc)
+    if refused.doc is None and origin.value is not None:
+        why["value"] = _binary(origin.value)
+    if is_cut:
+        why["docTruncated"] = True
+    return DeadLetter(ejson.encode(why)[:-1] + b',"doc":' + doc + b"}", origin.key, list(origin.headers or ()))
+
+
+def _doc_text(doc: Any) -> tuple[bytes, bool]:
+    """(JSON text, whether it was cut). A document over the bound becomes a JSON string of its beginning."""
+    if doc is None:
+        return b"null", False
+    try:
+        text = ejson.encode_value(doc)
+    except ValueError:
+        # A document that cannot be encoded is what failed; its source bytes are in the value all the same.
+        return b"null", True
+    if len(text) <= MAX_DOC_BYTES:
+        return text, False
+    return ejson.encode_value(text[:MAX_DOC_BYTES].decode("utf-8", "ignore")), True
+
+
+def _binary(raw: bytes) -> dict[str, Any]:
+    return {"$binary": {"base64": b64encode(raw).decode(), "subType": "00"}}
