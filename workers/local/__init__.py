@@ -1,0 +1,1 @@
+"""What `penstock dev` and the tests start on one machine: an embedded Apache Kafka and sample data."""

@@ -1,0 +1,56 @@
+"""The broker that tests talk to: the cluster of KAFKA_BOOTSTRAP, else an embedded one per test session."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, Protocol
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from workers.local.kafka import KafkaServer, is_answering
+from workers.local.kafka_settings import KafkaSettings
+
+# A group's time-outs are short so that tests of kills and rebalances are.
+TEST_SETTINGS: Final = KafkaSettings(partitions=1, retention_check_interval_ms=1_000)
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Bootstrap address of a real broker. A broker that cannot be had fails the test: it is never skipped."""
+    if given := os.environ.get("KAFKA_BOOTSTRAP"):
+        assert is_answering(given, 10.0), f"KAFKA_BOOTSTRAP={given} does not answer"
+        yield given
+        return
+    with KafkaServer(tmp_path_factory.mktemp("kafka"), TEST_SETTINGS) as server:
+        yield server.address
+
+
+@pytest.fixture
+def topic_name() -> Callable[[str], str]:
+    """Names for topics and groups that no other test, session or machine uses: `topic_name("orders")`."""
+    token, numbers = uuid.uuid4().hex[:8], itertools.count(1)
+    return lambda purpose: f"t-{token}-{next(numbers)}-{purpose}"
+
+
+class MakeTopic(Protocol):
+    """Creates a topic of its own for a test and returns its name."""
+
+    def __call__(self, purpose: str, partitions: int = 1, config: Mapping[str, str] | None = None) -> str: ...
+
+
+@pytest.fixture
+def make_topic(kafka: str, topic_name: Callable[[str], str]) -> MakeTopic:
+    """`make_topic("orders", partitions=3, config={...})`: the name of a new topic whose partitions have leaders."""
+
+    def make(purpose: str, partitions: int = 1, config: Mapping[str, str] | None = None) -> str:
+        name = topic_name(purpose)
+        admin = AdminClient({"bootstrap.servers": kafka})
+        wanted = NewTopic(name, num_partitions=partitions, replication_factor=1, config=dict(config or {}))
+        admin.create_topics([wanted], operation_timeout=20)[name].result(timeout=20)
+        return name
+
+    return make
