@@ -1,0 +1,141 @@
+"""How BSON types are spelled in Extended JSON: relaxed (what `$emit` and calls write) and canonical. Pure."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from bson import Binary, Code, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
+from bson.datetime_ms import DatetimeMS
+
+from topics.codecs.ejson import EPOCH, INT64_MAX, INT64_MIN
+
+_LETTERS: Final = "ilmsux"
+_FLAGS: Final = {letter: int(Regex("", letter).flags) for letter in _LETTERS}
+
+
+def milliseconds(moment: datetime) -> int:
+    """Milliseconds since the epoch, rounded down; a datetime without a zone is taken as UTC."""
+    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH
+    return since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
+
+
+def _date(moment: datetime) -> dict[str, Any]:
+    """ISO text from 1970 on, as relaxed Extended JSON asks; the number before that."""
+    if moment.tzinfo is not None and moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    if moment.year < 1970:
+        return {"$date": {"$numberLong": str(milliseconds(moment))}}
+    text = f"{moment:%Y-%m-%dT%H:%M:%S}"
+    thousandths = moment.microsecond // 1000
+    return {"$date": f"{text}.{thousandths:03d}Z" if thousandths else f"{text}Z"}
+
+
+def _canonical_date(moment: datetime) -> dict[str, Any]:
+    return {"$date": {"$numberLong": str(milliseconds(moment))}}
+
+
+def _far_date(moment: DatetimeMS) -> dict[str, Any]:
+    return {"$date": {"$numberLong": str(int(moment))}}
+
+
+def _binary(data: bytes) -> dict[str, Any]:
+    subtype = data.subtype if isinstance(data, Binary) else 0
+    return {"$binary": {"base64": b64encode(data).decode("ascii"), "subType": f"{subtype:02x}"}}
+
+
+def _uuid(value: UUID) -> dict[str, Any]:
+    return _binary(Binary(value.bytes, 4))
+
+
+def _regex(value: Regex[Any]) -> dict[str, Any]:
+    options = "".join(letter for letter in _LETTERS if value.flags & _FLAGS[letter])
+    return {"$regularExpression": {"pattern": value.pattern, "options": options}}
+
+
+def _code(value: Code) -> dict[str, Any]:
+    return (
+        {"$code": str(value)} if value.scope is None else {"$code": str(value), "$scope": dict(value.scope)}
+    )
+
+
+def _float(value: float) -> Any:
+    """Only the doubles that JSON has no text for are wrapped in relaxed Extended JSON."""
+    return value if value - value == 0.0 else {"$numberDouble": _double_text(value)}
+
+
+def _double_text(value: float) -> str:
+    if value - value == 0.0:
+        return repr(value)
+    return "Infinity" if value > 0 else "-Infinity" if value < 0 else "NaN"
+
+
+def _canonical_int(value: int) -> dict[str, Any]:
+    if -(2**31) <= value < 2**31 and value.__class__ is int:
+        return {"$numberInt": str(value)}
+    if INT64_MIN <= value <= INT64_MAX:
+        return {"$numberLong": str(int(value))}
+    return {"$numberDouble": repr(float(value))}
+
+
+RELAXED: Final[dict[type, Callable[[Any], Any]]] = {
+    Int64: int,
+    ObjectId: lambda value: {"$oid": str(value)},
+    datetime: _date,
+    Decimal128: lambda value: {"$numberDecimal": str(value)},
+    DatetimeMS: _far_date,
+    bytes: _binary,
+    Binary: _binary,
+    UUID: _uuid,
+    Regex: _regex,
+    Timestamp: lambda value: {"$timestamp": {"t": value.time, "i": value.inc}},
+    MinKey: lambda value: {"$minKey": 1},
+    MaxKey: lambda value: {"$maxKey": 1},
+    Code: _code,
+}
+_PLAIN: Final[tuple[Any, ...]] = (dict, str, int, float, list)
+_RELAXED_IN_FULL: Final = {**RELAXED, float: _float}
+_CANONICAL: Final = {
+    **RELAXED,
+    int: _canonical_int,
+    Int64: _canonical_int,
+    float: lambda value: {"$numberDouble": _double_text(value)},
+    datetime: _canonical_date,
+}
+
+
+def spell_default(value: Any) -> Any:
+    """orjson's `default`: called for what it does not write itself. TypeError for a foreign type."""
+    spell = RELAXED.get(value.__class__)
+    if spell is not None:
+        return spell(value)
+    for plain in _PLAIN:  # a subclass of a plain type is written as that type
+        if isinstance(value, plain):
+            return plain(value)
+    raise TypeError(f"a value of type {value.__class__.__name__} has no JSON form")
+
+
+def spell_relaxed(value: Any) -> Any:
+    """A copy of `value` in which everything, NaN and infinities too, is spelled in relaxed Extended JSON."""
+    return _spell(value, _RELAXED_IN_FULL)
+
+
+def spell_canonical(value: Any) -> Any:
+    """A copy of `value` in canonical Extended JSON: every number keeps its type."""
+    return _spell(value, _CANONICAL)
+
+
+def _spell(value: Any, table: dict[type, Callable[[Any], Any]]) -> Any:
+    if isinstance(value, dict):
+        return {key: _spell(item, table) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_spell(item, table) for item in value]
+    spell = table.get(value.__class__)
+    if spell is None:
+        return value
+    if value.__class__ is Code and value.scope is not None:
+        return {"$code": str(value), "$scope": _spell(dict(value.scope), table)}
+    return spell(value)

@@ -1,0 +1,25 @@
+"""The catalogue of record headers that Penstock writes. Every name is here and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """One header: its name on the wire, what its value holds, and what it means."""
+
+    name: str
+    value: str
+    meaning: str
+
+
+DEAD_LETTER: Final = Header(
+    name="penstock-dead-letter",
+    value="JSON object {processorName, operatorName, dlqTime, errInfo, _stream_meta, doc}",
+    meaning="Why and where the record was dead-lettered. Key, value and other headers are the original's.",
+)
+
+ALL: Final = tuple(value for value in list(globals().values()) if isinstance(value, Header))
+PREFIX: Final = "penstock-"
