@@ -1,4 +1,4 @@
-"""What every test runs under: a clean environment, hypothesis profiles, and the fixtures of the real broker."""
+"""What every test runs under: a clean environment, hypothesis profiles, fixtures of the real broker."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that need a broker, before `-m` selects.
 
-    Their time-out covers the test alone: the first one also starts the broker, which on a new machine downloads it.
+    Their time-out covers the test alone: the first one also starts the broker, which on a new machine
+    downloads it.
     """
     for item in items:
         if "kafka" not in getattr(item, "fixturenames", ()):

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Protocol
 
 import pytest
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from workers.local.kafka import KafkaServer, is_answering
 from workers.local.kafka_settings import KafkaSettings
@@ -44,7 +45,7 @@ class MakeTopic(Protocol):
 
 @pytest.fixture
 def make_topic(kafka: str, topic_name: Callable[[str], str]) -> MakeTopic:
-    """`make_topic("orders", partitions=3, config={...})`: the name of a new topic whose partitions have leaders."""
+    """`make_topic("orders", partitions=3, config={...})`: a new topic's name; its partitions have leaders."""
 
     def make(purpose: str, partitions: int = 1, config: Mapping[str, str] | None = None) -> str:
         name = topic_name(purpose)

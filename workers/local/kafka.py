@@ -42,6 +42,7 @@ from workers.local.kafka_settings import (
 from workers.local.leftovers import ProcessMark, RunningBroker
 from workers.local.tls import make_keys
 
+STATE_FILE: Final = "broker.json"
 LOG_LINES_SHOWN: Final = 20
 # Between choosing a free port and Kafka binding it another process may take it.
 PORT_ATTEMPTS: Final = 3
@@ -50,8 +51,8 @@ PORT_ATTEMPTS: Final = 3
 class KafkaServer:
     """One embedded broker. Not safe to use from several threads at once.
 
-    `folder` holds everything of this broker (data, configuration, log); it is formatted by the first start and kept
-    by `stop`. A stopped server may be started again: same data, same ports.
+    `folder` holds everything of this broker (data, configuration, log); it is formatted by the first start
+    and kept by `stop`. A stopped server may be started again: same data, same ports.
     """
 
     def __init__(
@@ -69,8 +70,6 @@ class KafkaServer:
         self._keys: KeyStore | None = None
         self._guard: subprocess.Popen[str] | None = None
         self._running: RunningBroker | None = None
-        self._archive_wanted = threading.Event()
-        self._archive: threading.Thread | None = None
 
     @property
     def address(self) -> str:
@@ -109,15 +108,11 @@ class KafkaServer:
 
     def stop(self) -> None:
         """End the broker cleanly: SIGTERM, and SIGKILL after `stop_timeout_seconds`. Idempotent."""
-        self._archive_wanted.clear()
         running, self._running = self._running, None
         if running is not None:
             leftovers.end(running.broker, self.settings.stop_timeout_seconds)
             self._state_file.unlink(missing_ok=True)
         self._end_guard()
-        if self._archive is not None:
-            self._archive.join(10.0)
-            self._archive = None
 
     def kill(self) -> None:
         """End the broker as a crash would (SIGKILL); `start` brings it back with its data."""
@@ -146,7 +141,7 @@ class KafkaServer:
 
     @property
     def _state_file(self) -> Path:
-        return self.folder / "broker.json"
+        return self.folder / STATE_FILE
 
     @property
     def _log_folder(self) -> Path:
@@ -179,8 +174,8 @@ class KafkaServer:
                     raise
             self._ports = ports
         self.seconds_to_start = time.monotonic() - begun
-        if not detached:
-            self._archive_classes(jvm)
+        if self._class_list.exists():
+            jvm.dump_archive(self._class_list)
         return self.address
 
     def _clean_up(self) -> None:
@@ -205,12 +200,12 @@ class KafkaServer:
         text = properties_text(broker_properties(self.settings, ports, self._log_folder, self._keys))
         with open(os.open(configuration, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
             handle.write(text)
-        for name in ("kafka.out", "kafka.log"):
+        for name in ("kafka.out", "kafka.log", self._class_list.name):
             (self.folder / name).unlink(missing_ok=True)
         if not (self._log_folder / "meta.properties").exists():
             self._format(jvm, configuration)
         command = jvm.command(
-            [*self._jvm_options(), *([] if detached else jvm.recording(self._class_list))],
+            [*self._jvm_options(), *jvm.recording(self._class_list)],
             "kafka.Kafka",
             [str(configuration)],
         )
@@ -247,7 +242,7 @@ class KafkaServer:
         arguments = ["format", f"--cluster-id={cluster_id}", "--config", str(configuration)]
         if self.settings.security is not None:
             arguments += scram_arguments(self.settings.security)
-        ran = subprocess.run(
+        ran = subprocess.run(  # noqa: S603 - the Java that we found
             jvm.command(self._jvm_options(), "kafka.tools.StorageTool", arguments),
             capture_output=True, text=True, check=False, timeout=self.settings.start_timeout_seconds,
             stdin=subprocess.DEVNULL, env=clean_environment(self.environment),
@@ -258,7 +253,7 @@ class KafkaServer:
             raise LocalFailure(f"formatting {self._log_folder} failed:\n{said}")
 
     def _spawn_guarded(self, command: list[str]) -> ProcessMark:
-        self._guard = subprocess.Popen(
+        self._guard = subprocess.Popen(  # noqa: S603 - our own script
             [
                 sys.executable, "-I", "-S", guard.__file__, str(self.settings.stop_timeout_seconds),
                 str(self.folder / "kafka.out"), *command,
@@ -274,7 +269,7 @@ class KafkaServer:
 
     def _spawn_detached(self, command: list[str]) -> ProcessMark:
         with (self.folder / "kafka.out").open("ab") as output:
-            child = subprocess.Popen(
+            child = subprocess.Popen(  # noqa: S603 - the Java that we found
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.folder,
                 env=clean_environment(self.environment), start_new_session=True,
             )  # fmt: skip
@@ -313,18 +308,6 @@ class KafkaServer:
             f"the embedded Kafka did not answer within {self.settings.start_timeout_seconds:g} s; "
             f"its last words:\n{self.log_tail()}"
         )
-
-    def _archive_classes(self, jvm: Jvm) -> None:
-        if jvm.archive.exists() or not self._class_list.exists():
-            return
-        self._archive_wanted.set()
-        self._archive = threading.Thread(
-            target=jvm.dump_archive,
-            args=(self._class_list, self._archive_wanted),
-            name="class archive",
-            daemon=True,
-        )
-        self._archive.start()
 
 
 def free_ports(*, secure: bool) -> Ports:

@@ -15,8 +15,8 @@ MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
 class SecurityOptions:
     """One more listener, SASL_SSL, with a certificate made for 127.0.0.1 and localhost.
 
-    `users` (name -> password) may come in by PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512. OAUTHBEARER takes unsecured
-    tokens of anybody: it exists to try clients, not to keep anyone out.
+    `users` (name -> password) may come in by PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512. OAUTHBEARER takes
+    unsecured tokens of anybody: it exists to try clients, not to keep anyone out.
     """
 
     users: Mapping[str, str]
@@ -29,8 +29,8 @@ class SecurityOptions:
 class KafkaSettings:
     """Settings of one embedded broker; the defaults are for development and tests on one machine.
 
-    `group_session_timeout_ms` is also its own minimum: under `groupProtocol: consumer` the broker decides how soon a
-    killed member is missed. `properties` are added last and win over everything else.
+    `group_session_timeout_ms` is also its own minimum: under `groupProtocol: consumer` the broker decides how
+    soon a killed member is missed. `properties` are added last and win over everything else.
     """
 
     auto_create_topics: bool = True

@@ -1,4 +1,4 @@
-"""Which broker runs in a data folder: written when it starts, read by the next start, which cleans up after a kill."""
+"""Which broker runs in a data folder: written by its start, read by the next, which cleans up."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ def make_keys(java: Java, folder: Path) -> KeyStore:
     Takes 2 s. Raises LocalFailure when this Java has no keytool.
     """
     store, ca_file, password_file = folder / "broker.p12", folder / "ca.pem", folder / "password"
+    partial = folder / "ca.pem.partial"
     if not ca_file.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for leftover in (store, password_file):
@@ -29,13 +30,16 @@ def make_keys(java: Java, folder: Path) -> KeyStore:
         with open(os.open(password_file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as handle:
             handle.write(secrets.token_hex(16))
         key = ["-keyalg", "EC", "-groupname", "secp256r1", "-validity", VALID_DAYS]
-        _keytool(java, store, password_file, ["-genkeypair", "-alias", "ca", "-dname", "CN=Penstock local CA",
-                                              "-ext", "bc:c=ca:true", "-ext", "ku:c=keyCertSign", *key])  # fmt: skip
-        _keytool(java, store, password_file, ["-genkeypair", "-alias", "broker", "-dname", "CN=localhost",
-                                              "-signer", "ca", "-ext", "san=ip:127.0.0.1,dns:localhost", *key])  # fmt: skip
-        # Last: its presence says that the others are whole.
-        _keytool(java, store, password_file, ["-exportcert", "-rfc", "-alias", "ca", "-file", str(ca_file)])
-        _keytool(java, store, password_file, ["-delete", "-alias", "ca"])
+        authority = ["-alias", "ca", "-dname", "CN=Penstock local CA", "-ext", "bc:c=ca:true"]
+        broker = ["-alias", "broker", "-dname", "CN=localhost", "-ext", "san=ip:127.0.0.1,dns:localhost"]
+        for arguments in (
+            ["-genkeypair", *key, *authority, "-ext", "ku:c=keyCertSign"],
+            ["-genkeypair", *key, *broker, "-signer", "ca"],
+            ["-exportcert", "-rfc", "-alias", "ca", "-file", str(partial)],
+            ["-delete", "-alias", "ca"],
+        ):
+            _keytool(java, store, password_file, arguments)
+        partial.replace(ca_file)  # last: its presence says that the others are whole
     return KeyStore(store, password_file.read_text(), ca_file)
 
 
@@ -45,7 +49,7 @@ def _keytool(java: Java, store: Path, password_file: Path, arguments: list[str])
             f"{java.launcher} comes without keytool, which makes the certificate of the listener"
         )
     common = ["-keystore", str(store), "-storetype", "PKCS12", "-storepass:file", str(password_file)]
-    ran = subprocess.run(
+    ran = subprocess.run(  # noqa: S603 - the keytool beside our Java
         [str(java.keytool), *arguments, *common], capture_output=True, text=True, timeout=60, check=False,
         stdin=subprocess.DEVNULL, env=clean_environment(os.environ),
     )  # fmt: skip
