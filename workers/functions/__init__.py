@@ -1,0 +1,47 @@
+"""The function host: serves `functions/<name>.js` and `<name>.py` of an app folder by the Lambda Invoke API.
+
+| module | job |
+|---|---|
+| `manifest` | which functions exist, with which limits |
+| `names` | what a caller may write for a function: name, `name:alias`, partial or full ARN |
+| `settings` | every bound of the host |
+| `frames` | messages between the host and a worker process |
+| `worker` | one worker process: start, call, time-out, end |
+| `pool` | the workers and the waiting calls of one function |
+| `host` | all pools together, start and drain |
+| `host_calls` | what a function may ask of the host while it runs |
+| `answers` | bodies and headers in AWS's shapes |
+| `api` | HTTP |
+| `serve` | `penstock functions serve`: run until a signal |
+| `sandbox` | the programs that run in the worker processes |
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workers.functions.host import FunctionHost
+    from workers.functions.manifest import FunctionEntry, Manifest, load
+    from workers.functions.serve import serve
+    from workers.functions.settings import HostSettings
+
+__all__ = ["FunctionEntry", "FunctionHost", "HostSettings", "Manifest", "load", "serve"]
+
+# Resolved on first use: worker processes import `workers.functions.frames`, and with it this file. Loading
+# aiohttp there would add about 250 ms to each cold start of 40 ms.
+_HOMES = {
+    "FunctionEntry": "manifest",
+    "FunctionHost": "host",
+    "HostSettings": "settings",
+    "Manifest": "manifest",
+    "load": "manifest",
+    "serve": "serve",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,268 @@
+"""The Lambda Invoke API over HTTP, and two pages for people: `GET /healthz` and `GET /functions`.
+
+It sits on aiohttp's low-level server: routing and middlewares of an application cost as much as the rest of a
+call. An `Event` call is answered 202 with 0 bytes, a `DryRun` 204 with 0 bytes; these are the only answers
+without a body. A function that returns nothing (`undefined`, `None`) answers `null`, as on Lambda.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import uuid
+from collections.abc import Mapping
+from typing import Final, NamedTuple, Protocol
+from urllib.parse import parse_qs, unquote
+
+import orjson
+from aiohttp import HttpVersion11, web
+from aiohttp.web_exceptions import HTTPException
+
+from workers.functions import answers
+from workers.functions.answers import ApiError
+from workers.functions.call import Call, Outcome
+from workers.functions.names import BadName, Target, parse_target
+from workers.functions.pool import Pool
+from workers.functions.settings import (
+    LOG_TAIL_BYTES,
+    MAX_CLIENT_CONTEXT_BYTES,
+    MAX_EVENT_REQUEST_BYTES,
+    MAX_SYNC_REQUEST_BYTES,
+)
+
+log = logging.getLogger("penstock.functions")
+
+_PREFIX: Final = "/2015-03-31/functions/"
+_SUFFIX: Final = "/invocations"
+_ROUTES: Final = 4_096  # remembered paths; callers name few, and who names more starts again from none
+_LIMITS: Final = {
+    "RequestResponse": MAX_SYNC_REQUEST_BYTES,
+    "Event": MAX_EVENT_REQUEST_BYTES,
+    "DryRun": MAX_SYNC_REQUEST_BYTES,
+}
+
+
+class Functions(Protocol):
+    """What the api serves; kept by `host.FunctionHost`."""
+
+    is_draining: bool
+
+    def pool(self, name: str) -> Pool:
+        """The pool of a function. Raises ApiError 404."""
+        ...
+
+    def pools(self) -> Mapping[str, Pool]:
+        """All pools by function name."""
+        ...
+
+    def submit_event(self, pool: Pool, call: Call) -> None:
+        """Accept an `Event` call. Raises ApiError 429."""
+        ...
+
+
+class _Wishes(NamedTuple):
+    """What the headers of a call ask for."""
+
+    invocation_type: str
+    wants_log: bool
+    client_context: bytes
+
+
+class Api:
+    """Answers HTTP requests; `handle` is the whole of it."""
+
+    def __init__(self, functions: Functions) -> None:
+        self._functions = functions
+        self._routes: dict[str, Target] = {}
+        # Request ids are UUIDs by shape: a random half for the process, a counter for the call. A fresh uuid4
+        # for each call costs more than all header look-ups together.
+        self._id_prefix = str(uuid.uuid4())[:24]
+        self._count = 0
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """One request. Never raises for what a caller sent or a function did."""
+        self._count += 1
+        request_id = f"{self._id_prefix}{self._count:012x}"
+        try:
+            path = request.raw_path
+            if request.method == "POST" and path.startswith(_PREFIX):
+                return await self._invoke(request, path, request_id)
+            return self._page(request.method, path.partition("?")[0])
+        except ApiError as error:
+            return _error(error, request_id)
+        except HTTPException as problem:  # what aiohttp found wrong with the request's framing
+            return _error(answers.bad_content(problem.reason), request_id)
+        except Exception as problem:
+            if isinstance(problem, ConnectionError):
+                raise
+            log.exception("call failed in the host", extra={"request_id": request_id})
+            return _error(answers.broken("The function host failed."), request_id)
+
+    async def _invoke(self, request: web.BaseRequest, path: str, request_id: str) -> web.Response:
+        target = self._routes.get(path) or self._route(path)
+        pool = self._functions.pool(target.name)
+        wishes = _wishes(request)
+        body = await _read_body(request, _LIMITS[wishes.invocation_type], wishes.invocation_type)
+        _check_json(body)
+        if self._functions.is_draining:
+            raise answers.leaving()
+        if wishes.invocation_type == "DryRun":
+            return web.Response(status=204, headers={"x-amzn-RequestId": request_id})
+        loop = request.loop
+        call = Call(
+            request_id=request_id,
+            args=b"[%b]" % (body or b"{}"),
+            client_context=wishes.client_context,
+            outcome=loop.create_future(),
+            arrived=loop.time(),
+            wants_log=wishes.wants_log,
+        )
+        if wishes.invocation_type == "Event":
+            self._functions.submit_event(pool, call)
+            return web.Response(status=202, headers={"x-amzn-RequestId": request_id})
+        pool.submit(call)
+        return _answer(request_id, call, await call.outcome, pool)
+
+    def _route(self, path: str) -> Target:
+        path_only, _, query = path.partition("?")
+        if not path_only.endswith(_SUFFIX):
+            raise ApiError(404, "ResourceNotFoundException", "There is no such page.")
+        text = unquote(path_only[len(_PREFIX) : -len(_SUFFIX)])
+        qualifiers = parse_qs(query, keep_blank_values=True).get("Qualifier")
+        try:
+            target = parse_target(text, qualifiers[0] if qualifiers else None)
+        except BadName as problem:
+            raise answers.bad_parameter(str(problem)) from problem
+        if len(self._routes) >= _ROUTES:
+            self._routes.clear()
+        self._routes[path] = target
+        return target
+
+    def _page(self, method: str, path: str) -> web.Response:
+        if method not in ("GET", "HEAD"):
+            raise ApiError(404, "ResourceNotFoundException", "There is no such page.")
+        pools = self._functions.pools()
+        if path == "/healthz":
+            draining = self._functions.is_draining
+            state = {"status": "draining" if draining else "ok", "functions": len(pools)}
+            return web.Response(
+                status=503 if draining else 200, body=orjson.dumps(state), content_type="application/json"
+            )
+        if path == "/functions":
+            listed = [_describe(pool) for _, pool in sorted(pools.items())]
+            return web.Response(body=orjson.dumps({"functions": listed}), content_type="application/json")
+        raise ApiError(404, "ResourceNotFoundException", "There is no such page.")
+
+
+def _wishes(request: web.BaseRequest) -> _Wishes:
+    headers = request.headers
+    invocation_type = headers.get("X-Amz-Invocation-Type", "RequestResponse")
+    if invocation_type not in _LIMITS:
+        raise answers.bad_parameter(f"{invocation_type[:40]!r} is none of {', '.join(_LIMITS)}")
+    log_type = headers.get("X-Amz-Log-Type", "None")
+    if log_type not in ("None", "Tail"):
+        raise answers.bad_parameter(f"{log_type[:40]!r} is none of None, Tail")
+    context = headers.get("X-Amz-Client-Context")
+    return _Wishes(invocation_type, log_type == "Tail", _client_context(context) if context else b"")
+
+
+def _client_context(text: str) -> bytes:
+    """The JSON object of the header. Raises ApiError 400."""
+    if len(text) > MAX_CLIENT_CONTEXT_BYTES:
+        raise answers.bad_content(f"Client context must be no more than {MAX_CLIENT_CONTEXT_BYTES} bytes.")
+    try:
+        context = base64.b64decode(text, validate=True)
+        is_object = isinstance(orjson.loads(context), dict)
+    except ValueError:
+        is_object = False
+    if not is_object:
+        raise answers.bad_content("Client context must be a valid Base64-encoded JSON object.")
+    return context
+
+
+async def _read_body(request: web.BaseRequest, limit_bytes: int, invocation_type: str) -> bytes:
+    """The whole body. Raises ApiError 413 before it holds more than `limit_bytes` and one read.
+
+    The announced length is not trusted alone: chunked bodies announce none, and aiohttp unpacks gzip.
+    """
+    if not request.can_read_body:
+        return b""
+    if (request.content_length or 0) > limit_bytes:
+        raise answers.too_large(limit_bytes, invocation_type)
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.version == HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+    content = request.content
+    body = await content.readany()
+    if content.at_eof():
+        if len(body) > limit_bytes:
+            raise answers.too_large(limit_bytes, invocation_type)
+        return body
+    pieces = bytearray(body)
+    while not content.at_eof():
+        pieces += await content.readany()
+        if len(pieces) > limit_bytes:
+            raise answers.too_large(limit_bytes, invocation_type)
+    return bytes(pieces)
+
+
+def _check_json(body: bytes) -> None:
+    """Raises ApiError 400. Half of a surrogate pair is refused by orjson and legal JSON text: asked again."""
+    if not body:
+        return
+    try:
+        orjson.loads(body)
+    except orjson.JSONDecodeError as problem:
+        try:
+            json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        except (ValueError, RecursionError):
+            raise answers.bad_content(f"Could not parse request body into json: {problem}") from problem
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _answer(request_id: str, call: Call, outcome: Outcome, pool: Pool) -> web.Response:
+    headers = {"x-amzn-RequestId": request_id, "X-Amz-Executed-Version": "$LATEST"}
+    if outcome.failed:
+        headers["X-Amz-Function-Error"] = "Unhandled"
+    if call.wants_log:
+        headers["X-Amz-Log-Result"] = _log_result(request_id, outcome, pool)
+    return web.Response(body=outcome.body, headers=headers, content_type="application/json")
+
+
+def _log_result(request_id: str, outcome: Outcome, pool: Pool) -> str:
+    """The last 4 KB of what Lambda would have logged, in base64."""
+    milliseconds = outcome.seconds * 1000
+    start = f"START RequestId: {request_id} Version: $LATEST\n"
+    end = (
+        f"END RequestId: {request_id}\nREPORT RequestId: {request_id}\tDuration: {milliseconds:.2f} ms\t"
+        f"Memory Size: {pool.entry.memory_bytes >> 20} MB\n"
+    )
+    middle = outcome.log if not outcome.log or outcome.log.endswith(b"\n") else outcome.log + b"\n"
+    whole = start.encode() + middle + end.encode()
+    return base64.b64encode(whole[-LOG_TAIL_BYTES:]).decode("ascii")
+
+
+def _describe(pool: Pool) -> dict[str, object]:
+    entry = pool.entry
+    return {
+        "name": entry.name,
+        "language": entry.language,
+        "file": entry.file,
+        "timeoutSeconds": entry.timeout_seconds,
+        "memoryBytes": entry.memory_bytes,
+        "concurrency": entry.concurrency,
+        **pool.status(),
+    }
+
+
+def _error(error: ApiError, request_id: str) -> web.Response:
+    headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": error.code}
+    if error.retry_after_seconds is not None:
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    return web.Response(
+        status=error.status, body=error.body(), headers=headers, content_type="application/json"
+    )

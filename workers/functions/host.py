@@ -1,0 +1,169 @@
+"""The function host: the pools of all functions, their shared bounds, start and drain.
+
+`FunctionHost` can be embedded (`await start()`, `await stop()`); `serve` runs it as a program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from aiohttp import web
+
+from workers.errors import Invalid
+from workers.functions import answers
+from workers.functions.api import Api
+from workers.functions.call import Call, Outcome
+from workers.functions.host_calls import HostFunction
+from workers.functions.manifest import Manifest, load
+from workers.functions.pool import Pool
+from workers.functions.settings import HostSettings
+from workers.functions.worker import Worker
+
+log = logging.getLogger("penstock.functions")
+
+_IDLE_LOOKS = 10  # idle workers are looked for this often within `idle_seconds`
+_HANDLERS_SECONDS = 2.0  # answers are ready when the connections are closed; this is for slow readers of them
+
+
+class FunctionHost:
+    """Serves the functions of one app folder at `http://host:port`; port 0 takes a free one."""
+
+    def __init__(
+        self,
+        app_dir: Path,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        settings: HostSettings | None = None,
+        host_functions: Mapping[str, HostFunction] | None = None,
+    ) -> None:
+        """Raises Invalid with everything that is wrong with the folder; nothing is started then."""
+        self.settings = settings or HostSettings()
+        self.manifest: Manifest = load(app_dir, self.settings)
+        if self.manifest.problems:
+            raise Invalid(self.manifest.problems)
+        self.is_draining = False
+        self._host, self._port = host, port
+        self._table = dict(host_functions or {})
+        self._pools: dict[str, Pool] = {}
+        self._taken = 0
+        self._event_bytes = 0
+        self._hurried = False
+        self._drain: asyncio.Task[object] | None = None
+        self._runner: web.ServerRunner | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
+
+    async def start(self) -> None:
+        """Listen. Functions are started at their first call. Raises OSError when the port is taken."""
+        self._loop = asyncio.get_running_loop()
+        self._pools = {
+            name: Pool(entry, self.settings, self, self._table)
+            for name, entry in self.manifest.entries.items()
+        }
+        server = web.Server(Api(self).handle, access_log=None)
+        self._runner = web.ServerRunner(server, shutdown_timeout=_HANDLERS_SECONDS)
+        await self._runner.setup()
+        self._site = web.TCPSite(self._runner, self._host, self._port, backlog=1024)
+        try:
+            await self._site.start()
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        self._port = self._runner.addresses[0][1]
+        self._end_idle()
+        log.info("function host started", extra={"endpoint": self.endpoint, "functions": len(self._pools)})
+
+    @property
+    def endpoint(self) -> str:
+        """The URL for `endpoint_url`; the port is known once started."""
+        return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}"
+
+    async def stop(self, drain_seconds: float | None = None) -> None:
+        """Take no more calls, let running and waiting ones end within the drain time, end every process.
+
+        Idempotent. Events that are still waiting at the end of the drain are lost, and counted in the log.
+        """
+        if self._runner is None:
+            return
+        runner, self._runner = self._runner, None
+        self.is_draining = True
+        seconds = self.settings.drain_seconds if drain_seconds is None else drain_seconds
+        await self._site.stop()
+        open_calls = [outcome for pool in self._pools.values() for outcome in pool.open_calls()]
+        if open_calls and not self._hurried:
+            self._drain = asyncio.create_task(asyncio.wait(open_calls, timeout=seconds))
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._drain
+        lost = sum(pool.status()["waitingEvents"] for pool in self._pools.values())
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        await asyncio.gather(*(pool.stop() for pool in self._pools.values()))
+        await runner.cleanup()
+        log.info("function host stopped", extra={"events_lost": lost})
+
+    def hurry(self) -> None:
+        """End a drain at once: what still runs fails."""
+        self._hurried = True
+        if self._drain is not None:
+            self._drain.cancel()
+
+    # --- what the api asks
+
+    def pool(self, name: str) -> Pool:
+        """The pool of a function. Raises ApiError 404."""
+        pool = self._pools.get(name)
+        if pool is None:
+            raise answers.not_found(name)
+        return pool
+
+    def pools(self) -> Mapping[str, Pool]:
+        """All pools by function name."""
+        return self._pools
+
+    def submit_event(self, pool: Pool, call: Call) -> None:
+        """Accept an `Event` call. Raises ApiError 429 at the host's or the function's bound."""
+        size = len(call.args)
+        if self._event_bytes + size > self.settings.waiting_event_bytes:
+            raise answers.throttled("Rate Exceeded.", "ConcurrentInvocationLimitExceeded")
+        pool.submit_event(call)
+        self._event_bytes += size
+
+        def done(outcome: asyncio.Future[Outcome]) -> None:
+            self._event_bytes -= size
+            problem = outcome.exception()
+            if problem is not None or outcome.result().failed:
+                extra = {"function": pool.entry.name, "request_id": call.request_id, "run": problem is None}
+                log.warning("event failed", extra=extra)
+
+        call.outcome.add_done_callback(done)
+
+    # --- room for processes, for the pools
+
+    def try_take(self) -> bool:
+        """Room for one more process. At the bound the worker idle for the longest time is ended, so that a
+        later try succeeds: functions that are called always win over functions that are not."""
+        if self._taken < self.settings.workers:
+            self._taken += 1
+            return True
+        idle = [worker for pool in self._pools.values() if (worker := pool.longest_free())]
+        if idle:
+            min(idle, key=_free_since).kill()
+        return False
+
+    def give_back(self) -> None:
+        """One process is gone."""
+        self._taken -= 1
+        assert self._taken >= 0, "more workers gone than started"
+
+    def _end_idle(self) -> None:
+        for pool in self._pools.values():
+            pool.end_idle(self._loop.time() - self.settings.idle_seconds)
+        self._idle_timer = self._loop.call_later(self.settings.idle_seconds / _IDLE_LOOKS, self._end_idle)
+
+
+def _free_since(worker: Worker) -> float:
+    return worker.free_since

@@ -1,0 +1,2 @@
+"""The programs that run in worker processes. They import the standard library, `frames` and their engine
+only."""

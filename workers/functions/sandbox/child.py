@@ -1,0 +1,156 @@
+"""What both worker programs share: the channel to the host, the bounds of the process, its end with the
+host."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple, NoReturn
+
+from workers.functions import frames
+
+_READ_BYTES: Final = 65_536
+# A call's arguments (6 MiB) or the host's answers; the host bounds both before it sends them.
+_MAX_FRAME_BYTES: Final = 256 << 20
+_UNKNOWN_BASELINE_BYTES: Final = 256 << 20  # where there is no /proc: more than any bare interpreter maps
+_WATCH_STACK_BYTES: Final = 256 << 10
+
+
+class Call(NamedTuple):
+    """One call, as the host sent it. `client_context` is JSON or empty, `args` a JSON array."""
+
+    number: int
+    request_id: str
+    client_context: bytes
+    args: bytes
+
+
+class LoadFailure(Exception):
+    """The source cannot be run. `error` is what the caller gets."""
+
+    def __init__(self, error: Mapping[str, Any]) -> None:
+        super().__init__(error.get("errorMessage"))
+        self.error = error
+
+
+class Channel:
+    """The worker's end of the socket to the host. Blocking: a worker does one thing at a time."""
+
+    def __init__(self, fd: int) -> None:
+        os.set_inheritable(fd, False)
+        self._socket = socket.socket(fileno=fd)
+        self._reader = frames.FrameReader(_MAX_FRAME_BYTES)
+        self._arrived: list[frames.Frame] = []
+        watch_host(fd)
+
+    def receive(self, timeout_seconds: float | None = None) -> frames.Frame | None:
+        """The next frame, or None when none came within the time. Ends the process when the host is gone."""
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        while not self._arrived:
+            if deadline is not None:
+                left = max(0.0, deadline - time.monotonic())
+                if not select.select([self._socket], [], [], left)[0]:
+                    return None
+            data = self._socket.recv(_READ_BYTES)
+            if not data:
+                end()
+            self._arrived = self._reader.feed(data)
+        return self._arrived.pop(0)
+
+    def calls(self) -> Iterator[Call]:
+        """The calls, one after the other, for ever. Host answers nobody waits for any more are passed
+        over."""
+        while True:
+            frame = self.receive()
+            assert frame is not None, "no time was set"
+            if frame.kind == frames.CALL:
+                yield Call(frame.call, *frames.unpack_call(frame.payload))
+
+    def send(self, kind: int, call: int, payload: bytes) -> None:
+        """Send one frame. Ends the process when the host is gone."""
+        try:
+            self._socket.sendall(frames.pack(kind, call, payload))
+        except OSError:
+            end()
+
+    def load_message(self) -> dict[str, Any]:
+        """What to load: the first frame."""
+        frame = self.receive()
+        assert frame is not None, "no time was set"
+        assert frame.kind == frames.LOAD, f"the first frame is {frame.kind}"
+        message: dict[str, Any] = json.loads(frame.payload)
+        return message
+
+
+def watch_host(fd: int) -> None:
+    """End this process and all it started as soon as the host's end of the channel closes, also while the
+    function spins: a thread waits for the hang-up in the kernel and costs nothing until then."""
+
+    def wait() -> None:
+        poll = select.poll()
+        poll.register(fd, 0)  # nothing but POLLHUP and POLLERR, which are always reported
+        poll.poll()
+        end()
+
+    before = threading.stack_size(_WATCH_STACK_BYTES)
+    threading.Thread(target=wait, name="host-watch", daemon=True).start()
+    threading.stack_size(before)
+
+
+def end(status: int = 0) -> NoReturn:
+    """End the process without running the function's own exit hooks, and all processes of its group."""
+    if os.getpgrp() == os.getpid():  # never the group of somebody who started this program by hand
+        with contextlib.suppress(OSError):
+            os.killpg(0, signal.SIGKILL)
+    os._exit(status)
+
+
+def bound_memory(memory_bytes: int) -> None:
+    """Let the process map `memory_bytes` more than it has mapped now."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+        baseline = pages * resource.getpagesize()
+    except OSError:
+        baseline = _UNKNOWN_BASELINE_BYTES
+    bound(resource.RLIMIT_AS, baseline + memory_bytes)
+
+
+def bound(what: int, most: int) -> None:
+    """Set a resource limit for good, never above what the process was given."""
+    _, hard = resource.getrlimit(what)
+    limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (limit, limit))
+
+
+def read_source(message: Mapping[str, Any]) -> str:
+    """The function's source. Raises LoadFailure in Lambda's words."""
+    try:
+        return Path(message["source"]).read_text("utf-8")
+    except OSError as problem:
+        text = f"Unable to read {message['file']}: {problem.strerror}"
+        raise LoadFailure({"errorType": "Runtime.ImportModuleError", "errorMessage": text}) from problem
+    except UnicodeDecodeError as problem:
+        text = f"{message['file']} is no UTF-8 text: {problem.reason} at byte {problem.start}"
+        raise LoadFailure({"errorType": "Runtime.UserCodeSyntaxError", "errorMessage": text}) from problem
+
+
+def dump(value: Mapping[str, Any]) -> bytes:
+    """JSON of an error; ASCII, so that no half surrogate pair of a message can stop it."""
+    return json.dumps(value).encode("ascii")
+
+
+def too_large(size: int, most: int) -> bytes | None:
+    """The error of an answer that is too large for the Invoke API, or None."""
+    if size <= most:
+        return None
+    text = f"Response payload size exceeded maximum allowed payload size ({most} bytes)."
+    return dump({"errorType": "Function.ResponseSizeTooLarge", "errorMessage": text})

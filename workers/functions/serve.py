@@ -1,0 +1,55 @@
+"""`penstock functions serve`: one function host as a program."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import uvloop
+
+from workers.functions.host import FunctionHost
+from workers.functions.settings import HostSettings
+
+
+def serve(
+    app_dir: Path,
+    host: str = "127.0.0.1",
+    port: int = 9000,
+    *,
+    settings: HostSettings | None = None,
+    on_started: Callable[[str], None] | None = None,
+) -> None:
+    """Serve the functions of `app_dir` until SIGTERM or SIGINT, then drain and return.
+
+    `on_started` gets the endpoint's URL once calls are taken (port 0 takes a free port). A second signal ends
+    the drain at once. Raises Invalid with every problem of the folder before anything is started, OSError
+    when the port is taken. Must be called on the main thread.
+    """
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(FunctionHost(app_dir, host, port, settings=settings), on_started))
+
+
+async def _serve(host: FunctionHost, on_started: Callable[[str], None] | None) -> None:
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    hurried = asyncio.Event()
+
+    def on_signal() -> None:
+        (hurried if asked.is_set() else asked).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    await host.start()
+    if on_started is not None:
+        on_started(host.endpoint)
+    await asked.wait()
+    drain = asyncio.create_task(host.stop())
+    hurry = asyncio.create_task(hurried.wait())
+    await asyncio.wait({drain, hurry}, return_when=asyncio.FIRST_COMPLETED)
+    if hurry.done():
+        host.hurry()
+    else:
+        hurry.cancel()
+    await drain

@@ -1,0 +1,39 @@
+"""Every bound of the function host, with its default and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+MAX_SYNC_REQUEST_BYTES: Final = 6_291_456  # AWS: 6 MiB for RequestResponse
+MAX_EVENT_REQUEST_BYTES: Final = 1_048_576  # AWS: 1 MiB for Event
+MAX_RESPONSE_BYTES: Final = 6_291_556  # AWS names this number in Function.ResponseSizeTooLarge
+MAX_CLIENT_CONTEXT_BYTES: Final = 3_583  # AWS: of the base64 text
+LOG_TAIL_BYTES: Final = 4_096  # AWS: X-Amz-Log-Result holds the last 4 KB
+# A worker's frame: an answer, or an error or a batch of host calls, which may quote a whole request.
+MAX_FRAME_BYTES: Final = MAX_RESPONSE_BYTES + 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettings:
+    """Bounds of one function host. The first three are defaults that a function's entry may replace."""
+
+    timeout_seconds: float = 30.0
+    memory_bytes: int = 128 << 20  # AWS's default; a JavaScript worker itself takes 15 MB, a Python one 12
+    concurrency: int = 10  # workers of one function: 10 x 15 MB; more only helps functions that wait
+    # Calls of one function that wait for a worker. Above: 429. Twice a call site's default of 64 calls in
+    # flight, from two workers.
+    waiting_calls: int = 256
+    # How long a call may wait for a worker before it gets 429 (its time-out starts when it runs). Below the
+    # 60 s after which callers give up, so nothing runs for a caller that left.
+    waiting_seconds: float = 20.0
+    waiting_events: int = 1_000  # accepted `Event` calls of one function; above: 429
+    waiting_event_bytes: int = 64 << 20  # the same for the whole host: 1,000 x 1 MiB would be 1 GiB
+    workers: int = 64  # worker processes of the whole host: about 1 GB at 15 MB each
+    idle_seconds: float = 300.0  # a worker without work for so long is ended
+    # A further worker is started only when a call has waited this long: a call of 50 us drains a queue of 64
+    # in 3 ms, and a start costs 40 ms of CPU that the running workers need.
+    grow_after_seconds: float = 0.02
+    load_seconds: float = 10.0  # AWS: the init phase may take 10 s
+    failed_load_seconds: float = 1.0  # a source that does not load is not tried again sooner
+    drain_seconds: float = 25.0  # under the 30 s that Kubernetes gives a pod
