@@ -12,7 +12,7 @@
 | `host_calls` | what a function may ask of the host while it runs |
 | `answers` | bodies and headers in AWS's shapes |
 | `api` | HTTP |
-| `serve` | `penstock functions serve`: run until a signal |
+| `service` | `penstock functions serve`: run until a signal |
 | `sandbox` | the programs that run in the worker processes |
 """
 
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workers.functions.host import FunctionHost
     from workers.functions.manifest import FunctionEntry, Manifest, load
-    from workers.functions.serve import serve
+    from workers.functions.service import serve
     from workers.functions.settings import HostSettings
 
 __all__ = ["FunctionEntry", "FunctionHost", "HostSettings", "Manifest", "load", "serve"]
@@ -37,7 +37,7 @@ _HOMES = {
     "HostSettings": "settings",
     "Manifest": "manifest",
     "load": "manifest",
-    "serve": "serve",
+    "serve": "service",
 }
 
 

@@ -7,6 +7,7 @@ without a body. A function that returns nothing (`undefined`, `None`) answers `n
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import logging
@@ -74,6 +75,7 @@ class Api:
 
     def __init__(self, functions: Functions) -> None:
         self._functions = functions
+        self._loop = asyncio.get_running_loop()
         self._routes: dict[str, Target] = {}
         # Request ids are UUIDs by shape: a random half for the process, a counter for the call. A fresh uuid4
         # for each call costs more than all header look-ups together.
@@ -109,13 +111,12 @@ class Api:
             raise answers.leaving()
         if wishes.invocation_type == "DryRun":
             return web.Response(status=204, headers={"x-amzn-RequestId": request_id})
-        loop = request.loop
         call = Call(
             request_id=request_id,
             args=b"[%b]" % (body or b"{}"),
             client_context=wishes.client_context,
-            outcome=loop.create_future(),
-            arrived=loop.time(),
+            outcome=self._loop.create_future(),
+            arrived=self._loop.time(),
             wants_log=wishes.wants_log,
         )
         if wishes.invocation_type == "Event":

@@ -1,6 +1,6 @@
 """The function host: the pools of all functions, their shared bounds, start and drain.
 
-`FunctionHost` can be embedded (`await start()`, `await stop()`); `serve` runs it as a program.
+`FunctionHost` can be embedded (`await start()`, `await stop()`); `service` runs it as a program.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class HostSettings:
     idle_seconds: float = 300.0  # a worker without work for so long is ended
     # A further worker is started only when a call has waited this long: a call of 50 us drains a queue of 64
     # in 3 ms, and a start costs 40 ms of CPU that the running workers need.
-    grow_after_seconds: float = 0.02
+    grow_after_seconds: float = 0.05
     load_seconds: float = 10.0  # AWS: the init phase may take 10 s
     failed_load_seconds: float = 1.0  # a source that does not load is not tried again sooner
     drain_seconds: float = 25.0  # under the 30 s that Kubernetes gives a pod

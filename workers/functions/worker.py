@@ -18,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Protocol
@@ -154,7 +155,7 @@ class Worker:
         self._number = (self._number + 1) & 0xFFFFFFFF
         if call.wants_log:
             self._logs.begin()
-        self._started = self._loop.time()
+        self._started = time.perf_counter()  # uvloop's own clock counts whole milliseconds
         self._expect_within(self.entry.timeout_seconds)
         self._send(
             frames.pack_call(self._number, call.request_id.encode("ascii"), call.client_context, call.args)
@@ -283,7 +284,7 @@ class Worker:
         call, self.call = self.call, None
         assert call is not None, "a busy worker has a call"
         tail = self._logs.finish() if call.wants_log else b""
-        call.finish(Outcome(body, failed, tail, self._loop.time() - self._started))
+        call.finish(Outcome(body, failed, tail, time.perf_counter() - self._started))
 
     async def _answer_batch(self, frame: frames.Frame) -> None:
         try:

@@ -30,6 +30,7 @@
       if (line.includes("penstock")) break;  // the bridge's own frames and what is below them
       if (line.trim()) lines.push(line.trim().replaceAll("<input>", config.file));
     }
+    if (lines.at(-1) === "at apply (native)") lines.pop();  // the bridge calling the function
     return lines;
   }
   function describe(error) {

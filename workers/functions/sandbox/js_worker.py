@@ -55,9 +55,10 @@ class Engine:
         self._start, self._next = entry("start"), entry("next")
         self._fire, self._settle = entry("fire"), entry("settle")
         try:
-            self._context.eval(
-                source + "\n;0"
-            )  # ';0': the value of a source that ends in a function is not needed
+            with contextlib.suppress(
+                UnicodeDecodeError
+            ):  # it ran; only its value, which nobody needs, is no text
+                self._context.eval(source)
             self._run_jobs()
         except quickjs.JSException as problem:
             raise self._load_failure(str(problem)) from problem
