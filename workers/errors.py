@@ -5,7 +5,8 @@
 | `Invalid` | a person at start | every problem is printed, exit code 2, nothing was started |
 | `Poison` | the engine | this record is dead-lettered, the next one goes on |
 | `Retryable` | the engine | wait and try again within the budget |
-| `ProcessorFailed` | the engine | this processor stops as FAILED, nothing more is committed for it; the others go on |
+| `ProcessorFailed` | the engine | this processor stops as FAILED, nothing more is committed for it; the
+others go on |
 | `Fatal` | the process | commit nothing more and end; the supervisor starts a new process |
 """
 
@@ -76,7 +77,8 @@ class TimedOut(UnknownOutcome):
 
 
 class ProcessorFailed(PenstockError):
-    """This processor cannot go on. It is stopped as FAILED, nothing past the failing document is committed."""
+    """This processor cannot go on. It is stopped as FAILED, nothing past the failing document is
+    committed."""
 
 
 class Fatal(PenstockError):

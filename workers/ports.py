@@ -6,6 +6,7 @@ Contract suites in tests/contract run against both, so a fake that drifts from t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -69,8 +70,9 @@ class Invoker(Protocol):
         """Send the request, return the answer whatever its status.
 
         Returns within `request.timeout_seconds`. Never retries: the caller owns that. Raises `NotSent` when
-        the request cannot have run, `TimedOut` and `UnknownOutcome` when it may have. Cancelling abandons the call.
-        May be called again while other calls are open, as often as the caller likes: the caller bounds that.
+        the request cannot have run, `TimedOut` and `UnknownOutcome` when it may have. Cancelling abandons the
+        call. May be called again while other calls are open, as often as the caller likes: the caller bounds
+        that.
         """
         ...
 
@@ -97,16 +99,17 @@ class Producer(Protocol):
     """Writes records to one cluster, idempotently and in order per partition. Never blocks."""
 
     def send(
-        self, topic: str, value: bytes | None, key: bytes | None, headers: Headers | None,
-        timestamp_ms: int, delivered: Delivered,
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        headers: Headers | None,
+        timestamp_ms: int,
+        delivered: Delivered,
     ) -> SendFailure | bool:
         """Queue one record. True: `delivered` will be called. False: the queue is full, poll and try again.
-        A SendFailure: this record cannot be queued and `delivered` will not be called. timestamp_ms 0: now."""
-        ...
-
-    def send_many(self, topic: str, records: list[dict[str, Any]], delivered: Delivered) -> int:
-        """Queue records `{value, key, timestamp}` without headers, all with one callback.
-        Returns how many were queued; they are the first of the list. The rest did not fit: poll and try again."""
+        A SendFailure: this record cannot be queued and `delivered` will not be called. timestamp_ms 0:
+        now."""
         ...
 
     def poll(self) -> int:
@@ -121,67 +124,94 @@ class Producer(Protocol):
         """Name the error that a `Delivered` callback got."""
         ...
 
+    def replace(self) -> None:
+        """After a fatal failure: give up what is outstanding (its callbacks run as failed) and start a new
+        client."""
+        ...
+
     def close(self) -> None:
         """Give up what is outstanding and free the client. Idempotent."""
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records of one assigned partition in offset order. `offsets` are theirs, `size_bytes` counts their
+    values."""
+
+    partition: TopicPartition
+    records: list[SourceRecord]
+    offsets: list[int]
+    size_bytes: int
+
+
 class SourceEvents(Protocol):
-    """What a poll thread tells the engine of one processor. Every method is called on the poll thread."""
+    """What a poll thread tells the engine of one processor. Every method is called on the poll thread;
+    none but `revoking` blocks."""
 
     def assigned(self, positions: Mapping[TopicPartition, int]) -> None:
         """New partitions, each with the offset that will be delivered first."""
         ...
 
-    def records(self, batches: Sequence[tuple[TopicPartition, list[SourceRecord]]]) -> None:
-        """Records in offset order within each partition; only of partitions that are assigned."""
+    def records(self, batches: Sequence[Batch]) -> None:
+        """Records of assigned partitions; never below what was delivered since they were assigned."""
         ...
 
     def end_of_partition(self, partition: TopicPartition, next_offset: int) -> None:
         """Everything below `next_offset` was delivered; markers and compaction holes count as delivered."""
         ...
 
-    def revoking(self, partitions: Sequence[TopicPartition], drain_seconds: float) -> Mapping[TopicPartition, int]:
-        """The partitions are about to move. Blocks at most `drain_seconds` while open calls end;
-        returns what may be committed for them. After it returns they belong to someone else."""
+    def revoking(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The partitions are about to move. Blocks while open calls end, at most the revoke drain; returns
+        what may be committed for them. After it returns nothing of them is produced, freed or committed any
+        more."""
         ...
 
     def lost(self, partitions: Sequence[TopicPartition]) -> None:
         """The partitions belong to someone else already: forget them, commit nothing."""
         ...
 
-    def data_lost(self, partition: TopicPartition, committed: int, available: int) -> None:
-        """Records between the two offsets are gone. Called instead of `assigned` when the settings say so."""
-        ...
-
     def failed(self, reason: str) -> None:
-        """The source cannot go on until someone changes something (unknown topic, no permission)."""
+        """The source cannot go on until someone changes something (data loss, no permission for 5
+        minutes)."""
         ...
 
 
 class Source(Protocol):
-    """One processor's consumer, driven by a poll thread. Methods may be called from any thread; none blocks."""
+    """One processor's consumer, driven by a poll thread. Methods may be called from any thread; none
+    blocks."""
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Ask for these positions to be committed. Filtered by the assignment at the moment they are sent."""
+        """Ask for these positions to be committed. Filtered by the assignment at the moment they are sent,
+        tried again until they succeed or a later position takes their place."""
         ...
 
-    def allow(self, records: int) -> None:
-        """How many more records the engine has room for, from now on (replaces the last answer)."""
+    def freed(self, partition: TopicPartition, records: int, size_bytes: int) -> None:
+        """Records of a partition settled: there is room for as many more."""
         ...
 
-    def hold_back(self, partition: TopicPartition, held: bool) -> None:
-        """Pause or resume one partition that is over or under its share of the room."""
+    def quiesce(self) -> None:
+        """Take no more records from now on, but stay in the group. The first half of stopping."""
         ...
 
-    def lag(self) -> Mapping[TopicPartition, int]:
-        """Records between the position and the end of each assigned partition, as last reported by the client."""
+    def stop(self) -> Future[None]:
+        """Commit what was asked for, leave the group, close the consumer. The future is done when that is."""
         ...
 
-    def is_ready(self) -> bool:
-        """True once the group was joined and the broker still answers."""
+    def status(self) -> SourceStatus:
+        """The state as the poll thread last saw it."""
         ...
 
-    def stop(self) -> None:
-        """Ask the poll thread to commit what was asked, leave the group and close the consumer."""
-        ...
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """`ready`: the group was joined and the broker answers. `trouble`: what is wrong now, in words, or empty.
+    `lag` counts the records between what was delivered and the end, by partition; `committed` the committed
+    positions."""
+
+    ready: bool
+    trouble: str
+    protocol: str
+    lag: Mapping[TopicPartition, int]
+    committed: Mapping[TopicPartition, int]
+    paused: int

@@ -1,6 +1,7 @@
 """What one answer of the Lambda Invoke API means for the document that was sent. Pure.
 
-A thrown exception answers 200 with `X-Amz-Function-Error`, so the status alone never says that a call went well.
+A thrown exception answers 200 with `X-Amz-Function-Error`, so the status alone never says that a call went
+well.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from topics.codecs import ejson
+from topics.codecs import json as codec
 from workers.errors import NotSent, Retryable, TimedOut
 from workers.ports import InvokeAnswer
 
@@ -39,9 +40,9 @@ class Answered:
 class CallFailure:
     """The call did not go well.
 
-    `error_class` is the name of the error (`TooManyRequestsException`, the function's own `errorType`, `TimedOut`), `scope`
-    what it is about (record, function, account, worker), `retryable` whether the same request may be sent again,
-    `outcome_unknown` whether the function may have run.
+    `error_class` is the name of the error (`TooManyRequestsException`, the function's own `errorType`,
+    `TimedOut`), `scope` what it is about (record, function, account, worker), `retryable` whether the same
+    request may be sent again, `outcome_unknown` whether the function may have run.
     """
 
     reason: str
@@ -50,6 +51,7 @@ class CallFailure:
     retryable: bool
     asked_seconds: float | None = None
     outcome_unknown: bool = False
+    is_function_error: bool = False
 
 
 Verdict = Answered | CallFailure
@@ -59,14 +61,24 @@ def judge(answer: InvokeAnswer, execution: Execution, *, envelope: bool = False)
     """The verdict on a whole answer."""
     if answer.status == 429:
         return CallFailure(
-            _api_reason(answer), answer.error_type or "TooManyRequestsException", "account", True, answer.retry_after_seconds
+            _api_reason(answer),
+            answer.error_type or "TooManyRequestsException",
+            "account",
+            True,
+            answer.retry_after_seconds,
         )
     if answer.status >= 500:
         return CallFailure(
-            _api_reason(answer), answer.error_type or f"HTTP {answer.status}", "account", True, answer.retry_after_seconds
+            _api_reason(answer),
+            answer.error_type or f"HTTP {answer.status}",
+            "account",
+            True,
+            answer.retry_after_seconds,
         )
     if not 200 <= answer.status < 300:
-        return CallFailure(_api_reason(answer), answer.error_type or f"HTTP {answer.status}", _scope(answer), False)
+        return CallFailure(
+            _api_reason(answer), answer.error_type or f"HTTP {answer.status}", _scope(answer), False
+        )
     if execution == "async":
         return Answered(UNSET)
     if answer.function_error is not None:
@@ -88,7 +100,7 @@ def parse(body: bytes) -> Any:
     if not body:
         return UNSET
     try:
-        return ejson.decode_value(body)
+        return codec.decode_value(body)
     except ValueError:
         return body.decode("utf-8", "replace")
 
@@ -98,7 +110,7 @@ def _function_failure(answer: InvokeAnswer) -> CallFailure:
     detail = value if isinstance(value, dict) else {}
     name = str(detail.get("errorType") or answer.function_error)
     message = str(detail.get("errorMessage") if "errorMessage" in detail else "" if value is UNSET else value)
-    return CallFailure(_cut(f"{name}: {message}"), name, "record", False)
+    return CallFailure(_cut(f"{name}: {message}"), name, "record", False, is_function_error=True)
 
 
 def _envelope(answer: InvokeAnswer) -> dict[str, Any]:
@@ -121,7 +133,9 @@ def _api_reason(answer: InvokeAnswer) -> str:
     if message is None:
         message = "" if value is UNSET else value
     throttle = f" ({detail['Reason']})" if isinstance(detail.get("Reason"), str) else ""
-    return _cut(f"{answer.error_type or 'the function service'} answered {answer.status}{throttle}: {message}")
+    return _cut(
+        f"{answer.error_type or 'the function service'} answered {answer.status}{throttle}: {message}"
+    )
 
 
 def _scope(answer: InvokeAnswer) -> Literal["record", "function", "worker"]:

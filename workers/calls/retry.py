@@ -19,12 +19,17 @@ class RetryPolicy:
 
 
 def next_delay(
-    policy: RetryPolicy, attempt: int, elapsed_seconds: float, jitter: float, asked_seconds: float | None = None
+    policy: RetryPolicy,
+    attempt: int,
+    elapsed_seconds: float,
+    jitter: float,
+    asked_seconds: float | None = None,
 ) -> float | None:
     """Seconds to wait before attempt `attempt + 1`, or None when the budget is spent.
 
-    `attempt` counts from 1, `jitter` lies in [0, 1), `asked_seconds` is what the other side asked for (Retry-After): at
-    least that long is waited. A wait that would end beyond `max_elapsed_seconds` is not begun.
+    `attempt` counts from 1, `jitter` lies in [0, 1), `asked_seconds` is what the other side asked for
+    (Retry-After): at least that long is waited. A wait that would end beyond `max_elapsed_seconds` is not
+    begun.
     """
     if attempt >= policy.max_attempts:
         return None

@@ -1,7 +1,7 @@
 """A record that cannot pass -> the record that says so. Pure: the time is an argument.
 
-Key, value and headers are the original's, byte for byte, in order; one more header tells why. So a dead letter can be
-replayed by any Kafka tool by dropping one header.
+Key, value and headers are the original's, byte for byte, in order; one more header tells why. So a dead
+letter can be replayed by any Kafka tool by dropping one header.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from topics.codecs import ejson
+from topics.codecs import json as codec
 from topics.headers import DEAD_LETTER
 from workers.model import Headers, Refused
 
@@ -58,14 +58,16 @@ def dead_letter(origin: Origin, refused: Refused, policy: DeadLetterPolicy, now_
     doc, is_cut = _doc_text(refused.doc)
     if is_cut:
         why["docTruncated"] = True
-    header = ejson.encode(why)
-    # The document is encoded once, by itself, to be measured: it is joined in as text instead of being encoded again.
+    header = codec.encode(why)
+    # The document is encoded once, by itself, to be measured: it is joined in as text instead of being
+    # encoded again.
     header = header[:-1] + b',"doc":' + doc + b"}"
-    return DeadLetter(origin.value, origin.key, [*(origin.headers or ()), (DEAD_LETTER, header)])
+    return DeadLetter(origin.value, origin.key, [*(origin.headers or ()), (DEAD_LETTER.name, header)])
 
 
 def truncated(origin: Origin, refused: Refused, policy: DeadLetterPolicy, now_iso: str) -> DeadLetter:
-    """The dead letter of a record that is too large for the dead-letter topic: its coordinates without its content.
+    """The dead letter of a record that is too large for the dead-letter topic: its coordinates without its
+    content.
 
     The value is null, headers other than ours are left out, the key is kept only where it is small.
     """
@@ -73,7 +75,7 @@ def truncated(origin: Origin, refused: Refused, policy: DeadLetterPolicy, now_is
     why["truncated"] = True
     why["valueBytes"] = len(origin.value or b"")
     key = origin.key if origin.key is not None and len(origin.key) <= MAX_DOC_BYTES else None
-    return DeadLetter(None, key, [(DEAD_LETTER, ejson.encode(why))])
+    return DeadLetter(None, key, [(DEAD_LETTER.name, codec.encode(why))])
 
 
 def _why(origin: Origin, refused: Refused, policy: DeadLetterPolicy, now_iso: str) -> dict[str, Any]:
@@ -114,13 +116,17 @@ def _as_document(origin: Origin, refused: Refused, policy: DeadLetterPolicy, now
     if origin.key is not None:
         source["key"] = _binary(origin.key)
     if origin.headers:
-        source["headers"] = [{"k": name, "v": None if v is None else _binary(v)} for name, v in origin.headers]
+        source["headers"] = [
+            {"k": name, "v": None if v is None else _binary(v)} for name, v in origin.headers
+        ]
     doc, is_cut = _doc_text(refused.doc)
     if refused.doc is None and origin.value is not None:
         why["value"] = _binary(origin.value)
     if is_cut:
         why["docTruncated"] = True
-    return DeadLetter(ejson.encode(why)[:-1] + b',"doc":' + doc + b"}", origin.key, list(origin.headers or ()))
+    return DeadLetter(
+        codec.encode(why)[:-1] + b',"doc":' + doc + b"}", origin.key, list(origin.headers or ())
+    )
 
 
 def _doc_text(doc: Any) -> tuple[bytes, bool]:
@@ -128,13 +134,13 @@ def _doc_text(doc: Any) -> tuple[bytes, bool]:
     if doc is None:
         return b"null", False
     try:
-        text = ejson.encode_value(doc)
+        text = codec.encode_value(doc)
     except ValueError:
         # A document that cannot be encoded is what failed; its source bytes are in the value all the same.
         return b"null", True
     if len(text) <= MAX_DOC_BYTES:
         return text, False
-    return ejson.encode_value(text[:MAX_DOC_BYTES].decode("utf-8", "ignore")), True
+    return codec.encode_value(text[:MAX_DOC_BYTES].decode("utf-8", "ignore")), True
 
 
 def _binary(raw: bytes) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The only code that awaits and orders. Sees ports, never adapters."""

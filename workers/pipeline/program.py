@@ -91,8 +91,8 @@ class CallSite:
 class Sink:
     """`$emit` to Kafka.
 
-    `topic` is the static topic, or None when an expression names it for each document. `emission` answers what to
-    produce for one document and its source's key and headers, or `Refused`; it is only needed where
+    `topic` is the static topic, or None when an expression names it for each document. `emission` answers
+    what to produce for one document and its source's key and headers, or `Refused`; it is only needed where
     `is_plain` is False. Plain means: static topic, key and headers of the source, relaxed Extended JSON.
     """
 

@@ -5,8 +5,8 @@ instead of misreading; ASCII, at most 3,900 characters (the broker's limit is 4,
 
 `n` is the number of partitions the topic had when the group first committed. A partition without a commit and
 numbered below `n` was there from the start, so `auto_offset_reset` applies; one at or above it was added
-later and is read from its beginning. Without it two workers that join a new group together would take each other's first
-commit for the sign of an old group.
+later and is read from its beginning. Without it two workers that join a new group together would take each
+other's first commit for the sign of an old group.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which offset of one partition may be committed. Does no I/O and reads no clock.
 
-The frontier is contiguous over the offsets *delivered*, not over integers: compaction and transaction markers leave
-holes that are never delivered, and jumping over them loses nothing.
+The frontier is contiguous over the offsets *delivered*, not over integers: compaction and transaction markers
+leave holes that are never delivered, and jumping over them loses nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class Span:
 
     def settle_some(self, count: int) -> None:
         """`count` records are done, without saying which: the span then counts as a whole, so a frontier
-        stays below it until all are. Acks of a slice come back unnamed; naming each would cost 0.1 us a record."""
+        stays below it until all are. Acks of a slice come back unnamed; naming each would cost 0.1 us a
+        record."""
         self.open -= count
         assert self.open >= 0, f"the span from offset {self.offsets[0]} settled more records than it has"
 

@@ -1,9 +1,9 @@
 """How much more a processor may take: holding back before pausing. Pure; `now` is an argument.
 
-A pause throws away what the client fetched ahead (measured: 60 MB fetched for 13,000 records when flapping), so a full
-processor first just stops asking, at most `hold_seconds`; only then are its partitions paused, and they flow again
-when less than half is left. A single partition that holds more than its share, while the others have room, is paused alone:
-a head of line that waits for a retry must not stop its neighbours.
+A pause throws away what the client fetched ahead (measured: 60 MB fetched for 13,000 records when flapping),
+so a full processor first just stops asking, at most `hold_seconds`; only then are its partitions paused, and
+they flow again when less than half is left. A single partition that holds more than its share, while the
+others have room, is paused alone: a head of line that waits for a retry must not stop its neighbours.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ class Room(Generic[P]):
         return self.records * 2 < self.limits.records and self.size_bytes * 2 < self.limits.size_bytes
 
     def changes(self, now: float) -> tuple[list[P], list[P]]:
-        """(partitions to pause, partitions to resume) at this moment; they count as paused and resumed from here on."""
+        """(partitions to pause, partitions to resume) at this moment; they count as paused and resumed from
+        here on."""
         if self.free_records():
             self._full_since = None
         elif self._full_since is None:
@@ -99,17 +100,24 @@ class Room(Generic[P]):
         if self._full_since is not None and now - self._full_since >= self.limits.hold_seconds:
             self.all_paused = True
             return self._pause(list(self.held)), []
-        roomy = self.records * 4 < self.limits.records * 3 and self.size_bytes * 4 < self.limits.size_bytes * 3
-        pause = self._pause([p for p, held in self.held.items() if self._over_share(held, 1.0)] if roomy else [])
+        roomy = (
+            self.records * 4 < self.limits.records * 3 and self.size_bytes * 4 < self.limits.size_bytes * 3
+        )
+        pause = self._pause(
+            [p for p, held in self.held.items() if self._over_share(held, 1.0)] if roomy else []
+        )
         return pause, self._resume(p for p, held in self.held.items() if not self._over_share(held, 0.5))
 
     def _over_share(self, held: Held, part: float) -> bool:
-        """With one partition its share is everything, and the rule for the whole processor is the only one."""
+        """With one partition its share is everything, and the rule for the whole processor is the only
+        one."""
         count = len(self.held)
         if count < 2:
             return False
         share = part / count
-        return held.records >= self.limits.records * share or held.size_bytes >= self.limits.size_bytes * share
+        return (
+            held.records >= self.limits.records * share or held.size_bytes >= self.limits.size_bytes * share
+        )
 
     def _pause(self, partitions: list[P]) -> list[P]:
         fresh = [p for p in partitions if not self.held[p].paused]

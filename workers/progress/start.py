@@ -29,6 +29,17 @@ class DataLoss:
     def lost(self) -> int:
         return max(0, self.low - self.committed)
 
+    def describe(self, partition: str) -> str:
+        """What happened and what to do about it, for the processor's error."""
+        if self.lost:
+            what = (
+                f"{self.lost} records of {partition} from offset {self.committed} on are gone: retention or deletion "
+                "overtook the processor"
+            )
+        else:
+            what = f"{partition} ends at offset {self.high}, before the committed {self.committed}: was the topic made anew?"
+        return f"{what}; set options.onDataLoss to earliest or latest to go on without them"
+
 
 OnDataLoss = Literal["fail", "earliest", "latest"]
 Reset = Literal["earliest", "latest"]
@@ -47,9 +58,9 @@ def start_offset(
 ) -> int | DataLoss:
     """The first offset to read of `partition`.
 
-    `committed` is None for a partition that was never committed; `group` is the checkpoint of any partition of the topic
-    that was (None: the group is new). A partition that was added later starts at its beginning, so that what was
-    written before the group noticed it is not skipped.
+    `committed` is None for a partition that was never committed; `group` is the checkpoint of any partition
+    of the topic that was (None: the group is new). A partition that was added later starts at its beginning,
+    so that what was written before the group noticed it is not skipped.
     """
     if committed is None:
         added_later = group is not None and partition >= group.partitions_at_start

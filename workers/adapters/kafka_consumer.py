@@ -1,0 +1,405 @@
+"""One processor's consumer. Keeps the port `Source`; every call of the client happens on the poll thread, in
+`turn`.
+
+The order of events of a partition that moves away, all on the poll thread inside one `consume()`:
+  1. the client calls `_on_revoke`; it asks the engine (`events.revoking`), which drops what has not begun and
+  waits for open calls; 2. what the engine says may be committed is committed at once, while the partition is
+  still ours; 3. the partition is forgotten here, so that neither a late commit nor a late record of it gets
+  through.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import TopicPartition as ClientPartition
+
+from workers.adapters.kafka_commits import Commits
+from workers.adapters.kafka_errors import consumer_kind
+from workers.adapters.kafka_start import Starts, find_starts
+from workers.adapters.kafka_watch import Watch
+from workers.logs import log_event
+from workers.model import TopicPartition
+from workers.ports import Batch, SourceEvents, SourceStatus
+from workers.progress.room import Room, RoomLimits
+from workers.progress.start import DataLoss, StartPolicy
+
+log = logging.getLogger(__name__)
+
+GroupProtocol = Literal["auto", "consumer", "classic"]
+
+REBUILD_FIRST_SECONDS: Final = 0.5
+REBUILD_CAP_SECONDS: Final = 30.0
+
+DEFAULTS: Final[Mapping[str, Any]] = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    # A position that is gone must never be replaced in silence: it comes as an event and `onDataLoss`
+    # decides.
+    "auto.offset.reset": "error",
+    # The event at the end of a partition carries the offset behind transaction markers and compaction holes.
+    "enable.partition.eof": True,
+    # One partition's look-ahead. A pause throws it away, so it stays small beside the room of a processor.
+    "queued.min.messages": 2_000,
+    "fetch.error.backoff.ms": 100,
+    # Partitions that were added to a topic are seen within this time.
+    "topic.metadata.refresh.interval.ms": 30_000,
+    "log.connection.close": False,
+}
+CLASSIC: Final[Mapping[str, Any]] = {
+    "group.protocol": "classic",
+    "partition.assignment.strategy": "cooperative-sticky",
+    "session.timeout.ms": 10_000,
+    "heartbeat.interval.ms": 3_000,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """What one processor reads and how much of it at once. `client_config` holds the connection's librdkafka
+    settings."""
+
+    processor: str
+    group_id: str
+    topics: tuple[str, ...]
+    client_config: Mapping[str, Any]
+    group_protocol: GroupProtocol
+    start: StartPolicy
+    limits: RoomLimits
+    poll_batch_records: int
+    queued_kilobytes: int = 8_192
+
+
+class KafkaSource:
+    """The consumer of one processor."""
+
+    def __init__(self, settings: SourceSettings, events: SourceEvents) -> None:
+        self._settings = settings
+        self._events = events
+        self._protocol: Literal["consumer", "classic"] = (
+            "classic" if settings.group_protocol == "classic" else "consumer"
+        )
+        self._consumer: Consumer | None = None
+        self._build_at = 0.0
+        self._build_wait = REBUILD_FIRST_SECONDS
+        self._room: Room[TopicPartition] = Room(settings.limits)
+        self._next: dict[TopicPartition, int] = {}
+        self._names: dict[tuple[str, int], TopicPartition] = {}
+        self._commits = Commits(self._next, self._log)
+        self._asked: deque[Mapping[TopicPartition, int]] = deque()
+        self._freed: deque[tuple[TopicPartition, int, int]] = deque()
+        self._quiesced = False
+        self._stopping: Future[None] | None = None
+        self._joined = False
+        self._watch = Watch(self._log)
+        self._now = 0.0
+
+    # The port: any thread.
+
+    def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        self._asked.append(offsets)
+
+    def freed(self, partition: TopicPartition, records: int, size_bytes: int) -> None:
+        self._freed.append((partition, records, size_bytes))
+
+    def quiesce(self) -> None:
+        self._quiesced = True
+
+    def stop(self) -> Future[None]:
+        if self._stopping is None:
+            self._stopping = Future()
+        return self._stopping
+
+    def status(self) -> SourceStatus:
+        room = self._room
+        paused = len(room.held) if room.all_paused else sum(held.paused for held in list(room.held.values()))
+        return SourceStatus(
+            ready=self._joined and not self._watch.trouble,
+            trouble=self._watch.trouble,
+            protocol=self._protocol,
+            lag=dict(self._watch.lag),
+            committed=dict(self._commits.confirmed),
+            paused=paused,
+        )
+
+    # The poll thread.
+
+    def turn(self, now: float, wait_seconds: float) -> bool:
+        """One look at the client. Waits up to `wait_seconds` for a first record. True when records were
+        handed over."""
+        self._now = now
+        self._take_requests()
+        if self._consumer is None:
+            if now < self._build_at or self._stopping is not None:
+                return False
+            self._build()
+        try:
+            got = self._poll(wait_seconds)
+            self._after_poll(self._consumer, now)
+        except KafkaException as error:
+            self._on_exception(error)
+            return False
+        return got
+
+    def _after_poll(self, consumer: Consumer | None, now: float) -> None:
+        assert consumer is not None
+        self._commits.send(consumer, now)
+        self._watch.look(consumer, self._next, now)
+        if not self._joined and self._watch.given_up(now):
+            self._events.failed(f"the source was not reachable for 5 minutes: {self._watch.trouble}")
+
+    def wants_to_close(self) -> bool:
+        return self._stopping is not None
+
+    def close(self) -> None:
+        """The last commit, then leave the group. Ends the future of `stop`."""
+        assert self._stopping is not None
+        self._take_requests()
+        consumer, self._consumer = self._consumer, None
+        try:
+            if consumer is not None:
+                self._commits.send_now(consumer, {})
+                self._next.clear()
+                consumer.close()
+        except KafkaException as error:
+            self._log(logging.WARNING, "source_close_failed", reason=str(error))
+        finally:
+            self._stopping.set_result(None)
+
+    def _take_requests(self) -> None:
+        while self._freed:
+            self._room.freed(*self._freed.popleft())
+        while self._asked:
+            self._commits.want(self._asked.popleft())
+
+    def _build(self) -> None:
+        settings = self._settings
+        config = {
+            **DEFAULTS,
+            "group.id": settings.group_id,
+            "client.id": f"penstock-{settings.processor}",
+            "queued.max.messages.kbytes": settings.queued_kilobytes,
+            **(CLASSIC if self._protocol == "classic" else {"group.protocol": "consumer"}),
+            **settings.client_config,
+            "error_cb": self._on_error,
+            "on_commit": self._commits.on_commit,
+        }
+        self._consumer = Consumer(config, logger=log)
+        self._consumer.subscribe(
+            list(settings.topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+        self._log(logging.INFO, "source_started", protocol=self._protocol)
+
+    def _poll(self, wait_seconds: float) -> bool:
+        consumer, room = self._consumer, self._room
+        assert consumer is not None
+        if self._quiesced and not room.all_paused:
+            room.all_paused = True
+            self._pause(list(room.held), paused=True)
+        if not self._quiesced:
+            pause, resume = room.changes(self._now)
+            self._pause(pause, paused=True)
+            self._pause(resume, paused=False)
+        free = min(room.free_records(), self._settings.poll_batch_records)
+        if not free and not room.all_paused:
+            return False  # holding back: the caller sleeps a moment, the records stay in the client
+        messages = consumer.consume(max(free, 1), 0)
+        if not messages:
+            messages = consumer.consume(1, wait_seconds)
+            if messages and free > 1:
+                messages += consumer.consume(free - 1, 0)
+        return self._hand_over(messages) if messages else False
+
+    def _pause(self, partitions: Sequence[TopicPartition], *, paused: bool) -> None:
+        assert self._consumer is not None
+        if partitions:
+            change = self._consumer.pause if paused else self._consumer.resume
+            change([ClientPartition(p.topic, p.partition) for p in partitions])
+
+    def _hand_over(self, messages: list[Message]) -> bool:
+        runs: dict[tuple[str, int], list[Any]] = {}
+        topic: Any = ""
+        number: Any = -1
+        append: Any = None
+        got = False
+        for message in messages:
+            error = message.error()
+            if error is not None:
+                # What came before an event of a partition must be known before the event.
+                got = self._deliver(runs) or got
+                runs = {}
+                topic = ""
+                self._on_event(message, error)
+                continue
+            if message.partition() != number or message.topic() != topic:
+                topic, number = message.topic(), message.partition()
+                append = runs.setdefault((topic, number), []).append
+            append(message)
+        return self._deliver(runs) or got
+
+    def _deliver(self, runs: Mapping[tuple[str, int], list[Any]]) -> bool:
+        batches: list[Batch] = []
+        for name, records in runs.items():
+            run = records
+            partition = self._names.get(name)
+            expected = self._next.get(partition) if partition is not None else None
+            if partition is None or expected is None:
+                continue  # fetched before the partition moved away
+            offsets: list[Any] = [message.offset() for message in run]
+            if offsets[0] < expected:
+                # Fetched before a seek or an earlier life of the partition here; already delivered.
+                fresh = next((i for i, offset in enumerate(offsets) if offset >= expected), len(offsets))
+                run, offsets = run[fresh:], offsets[fresh:]
+                if not offsets:
+                    continue
+            size = sum(map(len, run))
+            self._next[partition] = offsets[-1] + 1
+            self._room.took(partition, len(offsets), size)
+            batches.append(Batch(partition, run, offsets, size))
+        if batches:
+            self._heard()
+            self._events.records(batches)
+        return bool(batches)
+
+    def _on_event(self, message: Message, error: KafkaError) -> None:
+        kind = consumer_kind(error)
+        where: tuple[Any, Any] = (message.topic(), message.partition())
+        partition = self._names.get(where)
+        if kind == "end":
+            if partition in self._next:
+                assert partition is not None
+                offset: Any = message.offset()
+                self._next[partition] = max(self._next[partition], offset)
+                self._heard()
+                self._events.end_of_partition(partition, offset)
+        elif kind == "out_of_range" and partition is not None and partition in self._next:
+            self._out_of_range(partition)
+        elif kind in ("old_broker", "fatal"):
+            raise KafkaException(error)
+        else:
+            self._watch.troubled(f"{error.name()}: {error.str()}", self._now)
+
+    def _out_of_range(self, partition: TopicPartition) -> None:
+        """Retention overtook a running processor: the same decision as at start, from where it stands."""
+        assert self._consumer is not None
+        name, number = partition.topic, partition.partition
+        low, high = self._consumer.get_watermark_offsets(ClientPartition(name, number), timeout=5.0)
+        loss = DataLoss(self._next[partition], low, high)
+        policy = self._settings.start.on_data_loss
+        if policy == "fail":
+            self._events.failed(loss.describe(str(partition)))
+            return
+        offset = low if policy == "earliest" else high
+        self._log(logging.WARNING, "data_lost", reason=loss.describe(str(partition)), continued_at=offset)
+        self._next[partition] = offset
+        self._events.end_of_partition(partition, offset)
+        self._consumer.seek(ClientPartition(name, number, offset))
+
+    def _on_assign(self, consumer: Consumer, assigned: list[ClientPartition]) -> None:
+        self._joined = True
+        starts = find_starts(consumer, assigned, self._settings.start) if assigned else None
+        if starts is None:
+            consumer.incremental_assign([])
+            return
+        consumer.incremental_assign(
+            [ClientPartition(p.topic, p.partition, o) for p, o in starts.positions.items()]
+        )
+        # A pause survives revoke and re-assign inside the client: without this a partition that was paused
+        # when it left would stand still for good when it comes back.
+        consumer.resume([ClientPartition(p.topic, p.partition) for p in starts.positions])
+        self._adopt(starts)
+        for partition, loss in starts.lost.items():
+            self._events.failed(loss.describe(str(partition)))
+
+    def _adopt(self, starts: Starts) -> None:
+        for partition, reason in starts.unreadable.items():
+            self._log(logging.WARNING, "commit_metadata_unreadable", partition=str(partition), reason=reason)
+        self._commits.describe(starts.checkpoints)
+        for partition, offset in starts.positions.items():
+            self._names[(partition.topic, partition.partition)] = partition
+            self._next[partition] = offset
+            self._room.add(partition)
+        self._commits.adopt(starts.positions, starts.committed)
+        if self._room.all_paused:
+            self._pause(list(starts.positions), paused=True)
+        self._heard()
+        self._events.assigned(dict(starts.positions))
+
+    def _on_revoke(self, consumer: Consumer, revoked: list[ClientPartition]) -> None:
+        mine = [p for p in (TopicPartition(r.topic, r.partition) for r in revoked) if p in self._next]
+        if not mine or self._stopping is not None:
+            self._forget(mine)
+            return
+        committable = self._events.revoking(mine)
+        self._take_requests()
+        try:
+            self._commits.send_now(consumer, {p: o for p, o in committable.items() if p in mine})
+        except KafkaException as error:
+            self._log(
+                logging.WARNING, "commit_on_revoke_failed", reason=str(error), partitions=_text(committable)
+            )
+        self._forget(mine)
+
+    def _on_lost(self, _consumer: Consumer, lost: list[ClientPartition]) -> None:
+        mine = [p for p in (TopicPartition(r.topic, r.partition) for r in lost) if p in self._next]
+        if mine:
+            self._events.lost(mine)
+            self._take_requests()
+            self._forget(mine)
+
+    def _forget(self, partitions: Sequence[TopicPartition]) -> None:
+        for partition in partitions:
+            self._room.remove(partition)
+            self._commits.forget(partition)
+            self._next.pop(partition, None)
+            self._watch.forget(partition)
+
+    def _on_error(self, error: KafkaError) -> None:
+        if consumer_kind(error) in ("fatal", "old_broker"):
+            raise KafkaException(error)
+        self._watch.troubled(f"{error.name()}: {error.str()}", self._now)
+
+    def _on_exception(self, exception: KafkaException) -> None:
+        """The consumer cannot be used any more, or an assignment could not be taken: a new one, after a
+        wait."""
+        error = exception.args[0]
+        kind = consumer_kind(error) if isinstance(error, KafkaError) else "fatal"
+        if kind == "old_broker" and self._settings.group_protocol == "auto" and self._protocol == "consumer":
+            self._log(logging.WARNING, "group_protocol_fallback", reason=str(error))
+            self._protocol = "classic"
+            self._build_wait = 0.0
+        self._watch.troubled(str(error), self._now)
+        consumer, self._consumer = self._consumer, None
+        mine = list(self._next)
+        if mine:
+            self._events.lost(mine)
+            self._take_requests()
+            self._forget(mine)
+        self._joined = False
+        self._commits.start_over()
+        self._build_at = self._now + self._build_wait
+        self._build_wait = min(max(self._build_wait * 2, REBUILD_FIRST_SECONDS), REBUILD_CAP_SECONDS)
+        self._log(logging.WARNING, "source_replaced", reason=str(error))
+        if consumer is not None:
+            try:
+                consumer.close()
+            except (KafkaException, RuntimeError) as problem:
+                self._log(logging.WARNING, "source_close_failed", reason=str(problem))
+
+    def _heard(self) -> None:
+        self._watch.healthy()
+        self._build_wait = REBUILD_FIRST_SECONDS
+
+    def _log(self, level: int, event: str, **fields: object) -> None:
+        settings = self._settings
+        log_event(log, level, event, processor=settings.processor, group=settings.group_id, **fields)
+
+
+def _text(offsets: Mapping[TopicPartition, int]) -> str:
+    return ", ".join(f"{partition}@{offset}" for partition, offset in offsets.items())

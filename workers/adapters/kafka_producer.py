@@ -1,0 +1,101 @@
+"""Keeps the port `Producer` with confluent-kafka: idempotent, in order, never blocking."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from confluent_kafka import KafkaException
+from confluent_kafka import Producer as Client
+
+from workers.adapters.kafka_errors import send_failure
+from workers.logs import log_event
+from workers.model import Headers
+from workers.ports import Delivered, SendFailure
+
+log = logging.getLogger(__name__)
+
+MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
+
+DEFAULTS: Final[Mapping[str, Any]] = {
+    # Java's partitioner, so that keys land where every other client puts them.
+    "partitioner": "murmur2_random",
+    "compression.type": "lz4",
+    "linger.ms": 5,
+    "acks": "all",
+    "enable.idempotence": True,
+    # librdkafka's default of 1 MB refuses what the broker would take.
+    "message.max.bytes": MAX_MESSAGE_BYTES,
+    # Never given up by the clock: a time-out in the middle of a partition would let later results overtake
+    # it. What waits is bounded by the processors' room, and a record that is not acked is not committed.
+    "message.timeout.ms": 0,
+    # The room of the processors bounds what is queued; these two only must not bite before it does.
+    "queue.buffering.max.messages": 200_000,
+    "queue.buffering.max.kbytes": 262_144,
+    "log.connection.close": False,
+}
+
+
+class KafkaProducer:
+    """One client of one cluster, shared by the processors that write to it."""
+
+    def __init__(self, client_config: Mapping[str, Any], client_id: str) -> None:
+        """`client_config` holds the connection's librdkafka settings; they win over DEFAULTS."""
+        self._config = {**DEFAULTS, "client.id": client_id, **client_config}
+        self._is_broken = False
+        self._client = self._build()
+        self._produce = self._client.produce
+
+    def _build(self) -> Client:
+        return Client({**self._config, "error_cb": self._on_error}, logger=log)
+
+    def _on_error(self, error: Any) -> None:
+        self._is_broken = self._is_broken or bool(error.fatal())
+        log_event(log, logging.WARNING, "producer_error", error=error.name(), reason=error.str())
+
+    def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        headers: Headers | None,
+        timestamp_ms: int,
+        delivered: Delivered,
+    ) -> SendFailure | bool:
+        try:
+            if headers:
+                self._produce(topic, value, key, -1, delivered, None, timestamp_ms, headers)  # type: ignore[arg-type]
+            else:
+                self._produce(topic, value, key, -1, delivered, None, timestamp_ms)
+        except BufferError:
+            return False
+        except KafkaException as error:
+            return send_failure(error.args[0])
+        return True
+
+    def poll(self) -> int:
+        return int(self._client.poll(0))
+
+    def outstanding(self) -> int:
+        return len(self._client)
+
+    def failure(self, error: Any) -> SendFailure:
+        failure = send_failure(error)
+        self._is_broken = self._is_broken or failure.fatal
+        return failure
+
+    def replace(self) -> None:
+        """What was outstanding comes back through its callbacks as failed; the callers send it again. Several
+        processors that share a client each ask for this once it fails: only the first finds it broken."""
+        if not self._is_broken:
+            return
+        self._is_broken = False
+        self._client.purge(in_queue=True, in_flight=True, blocking=True)
+        self._client.flush(1.0)
+        self._client = self._build()
+        self._produce = self._client.produce
+
+    def close(self) -> None:
+        self._client.purge(in_queue=True, in_flight=True, blocking=True)
+        self._client.flush(1.0)

@@ -1,0 +1,201 @@
+"""Slices of records through decode and segments, and what comes of each to its end. Synchronous.
+
+Two ways. Without a call site and with a plain sink a slice is produced as a whole (`plain.py`), which is what
+a hand-written loop costs. Every other pipeline gives each record a slot, and its results leave in the
+partition's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+from topics.codecs import json as codec
+from topics.codecs.errors import CodecError, NotADocument
+from workers.engine.letters import not_encodable, poison, result_too_large, tombstone
+from workers.engine.meta import meta_of
+from workers.engine.output import Produced, Sending
+from workers.engine.partition import PartitionRun, Slot
+from workers.engine.plain import Ends, Slice
+from workers.model import DROPPED, Document, Many, Meta, Refused
+from workers.pipeline.program import Program, Segment
+from workers.ports import Batch
+from workers.progress.frontier import Span
+
+CallSites = Callable[[int, Slot, int, Document, Meta | None], None]
+"""Takes a document that needs a call: (call site, slot, place among the slot's documents, document, meta)."""
+
+
+class Executor:
+    """One processor's program, applied to slices."""
+
+    def __init__(self, program: Program, ends: Ends, max_record_bytes: int, call: CallSites) -> None:
+        self._program = program
+        self._ends = ends
+        self._max_record_bytes = max_record_bytes
+        self._call = call
+        self._needs_meta = any(segment.needs_meta for segment in program.segments) or bool(program.call_sites)
+        sink = program.sink
+        self._plain_sink = sink if not program.call_sites and sink is not None and sink.is_plain else None
+
+    def run(self, partition: PartitionRun, batch: Batch, span: Span, start: int, stop: int) -> None:
+        """Take records [start, stop) of a batch as far as they go without waiting."""
+        records = batch.records[start:stop]
+        docs = codec.decode_many([record.value() for record in records], self._max_record_bytes)
+        metas = [meta_of(record) for record in records] if self._needs_meta else None
+        outcomes = self._first_segment(docs, metas)
+        if self._plain_sink is not None:
+            Slice(partition, records, span, self._plain_sink, self._ends).produce(outcomes)
+            return
+        for index, (record, outcome) in enumerate(zip(records, outcomes, strict=True), start):
+            slot = Slot(partition, record, span, index)
+            partition.sequence.add(slot)
+            self._follow(slot, 0, 0, outcome, metas[index - start] if metas else None)
+        self.release(partition)
+
+    def next_segment(
+        self, slot: Slot, place: int, segment_index: int, doc: Document, meta: Meta | None
+    ) -> None:
+        """A document comes back from call site `segment_index - 1`. The caller releases the partition after
+        it."""
+        segment = self._program.segments[segment_index]
+        outcome = self._through(segment, [doc], None if meta is None else [meta])[0]
+        self._follow(slot, place, segment_index, outcome, meta)
+
+    def _first_segment(self, docs: list[Any], metas: list[Meta] | None) -> Sequence[Any]:
+        segment = self._program.segments[0]
+        good = [doc for doc in docs if doc.__class__ is dict]
+        if len(good) == len(docs):
+            return self._through(segment, good, metas)
+        good_metas = None
+        if metas is not None:
+            good_metas = [meta for meta, doc in zip(metas, docs, strict=True) if doc.__class__ is dict]
+        passed = iter(self._through(segment, good, good_metas))
+        return [next(passed) if doc.__class__ is dict else doc for doc in docs]
+
+    def _through(
+        self, segment: Segment, docs: Sequence[Document], metas: Sequence[Meta] | None
+    ) -> Sequence[Any]:
+        if segment.is_identity:
+            return docs
+        began = perf_counter()
+        outcomes = segment.run(docs, metas if segment.needs_meta else None)
+        self._ends.tally.segment_seconds += perf_counter() - began
+        return outcomes
+
+    def _follow(self, slot: Slot, place: int, segment_index: int, outcome: Any, meta: Meta | None) -> None:
+        """What segment `segment_index` made of one document of a slot: on to the next call site, or to its
+        end."""
+        if outcome.__class__ is dict:
+            if segment_index < len(self._program.call_sites):
+                self._call(segment_index, slot, place, outcome, meta)
+            else:
+                self._emit(slot, place, outcome, meta)
+        elif outcome is DROPPED:
+            self.done(slot, place, "dropped")
+        elif isinstance(outcome, Refused):
+            self.done(slot, place, outcome)
+        elif isinstance(outcome, Many):
+            self._spread(slot, place, segment_index, outcome, meta)
+        elif isinstance(outcome, NotADocument):
+            self.done(slot, place, poison(outcome))
+        else:
+            assert outcome is None, f"a segment answered {type(outcome).__name__}"
+            self._tombstone(slot, place)
+
+    def _spread(self, slot: Slot, place: int, segment_index: int, many: Many, meta: Meta | None) -> None:
+        """Places are given out at the end of the list, so that those of documents already under way stay
+        theirs."""
+        first = len(slot.outputs)
+        slot.outputs += [None] * len(many.docs)
+        slot.open_docs += len(many.docs)
+        for offset, doc in enumerate(many.docs):
+            self._follow(slot, first + offset, segment_index, doc, meta)
+        self.done(slot, place, "dropped")
+
+    def _tombstone(self, slot: Slot, place: int) -> None:
+        sink, record, rule = self._program.sink, slot.record, self._ends.tombstones
+        if rule == "dlq":
+            self.done(slot, place, tombstone("the value is null (a tombstone)"))
+        elif rule == "drop" or sink is None:
+            self.done(slot, place, "dropped")
+        elif sink.topic is None:
+            why = "the value is null (a tombstone), and $emit's topic is an expression that needs a document"
+            self.done(slot, place, tombstone(why, sink.path))
+        else:
+            self.done(slot, place, (sink.topic, None, record.key(), record.headers(), record.timestamp()[1]))
+
+    def _emit(self, slot: Slot, place: int, doc: Document, meta: Meta | None) -> None:
+        sink, record = self._program.sink, slot.record
+        if sink is None:
+            self.done(slot, place, "emitted")
+            return
+        try:
+            item: Produced
+            if sink.is_plain:
+                assert sink.topic is not None
+                item = (sink.topic, codec.encode(doc), record.key(), record.headers(), record.timestamp()[1])
+            else:
+                emission = sink.emission(doc, meta, record.key(), record.headers())
+                if isinstance(emission, Refused):
+                    self.done(slot, place, emission)
+                    return
+                item = (emission.topic, emission.value, emission.key, emission.headers, record.timestamp()[1])
+        except CodecError as error:
+            self.done(slot, place, not_encodable(error, doc, sink.path))
+            return
+        self.done(slot, place, item)
+
+    def done(self, slot: Slot, place: int, end: Refused | tuple[Any, ...] | str) -> None:
+        """One document of a slot has reached its end: a record to produce, a refusal, or the name of an
+        outcome without output (`dropped`, `ignored`, `emitted` by a call that ends the pipeline). It leaves
+        when the slot's turn comes."""
+        slot.outputs[place] = end
+        slot.open_docs -= 1
+        if not slot.open_docs:
+            slot.is_ready = True
+
+    def release(self, partition: PartitionRun) -> None:
+        """Send what is ready at the front of a partition's order. Nothing of a partition that is not ours any
+        more."""
+        if not partition.alive:
+            return
+        for slot in partition.sequence.released():
+            slot.unacked = sum(end.__class__ is not str for end in slot.outputs)
+            if not slot.unacked:
+                self._ends.tally.outcomes[_outcome(slot.outputs)] += 1
+                partition.settled(slot)
+                continue
+            partition.begin()
+            acked = partial(self._acked, slot)
+            for end in slot.outputs:
+                if end.__class__ is tuple:
+                    too_large = partial(self._result_too_large, slot)
+                    self._ends.results.send(Sending(self._ends.results, end, acked, too_large))
+                elif end.__class__ is not str:
+                    self._ends.letters.send(slot.record, end, acked)
+
+    def _acked(self, slot: Slot) -> None:
+        slot.unacked -= 1
+        if not slot.unacked:
+            self._ends.tally.outcomes[_outcome(slot.outputs)] += 1
+            slot.partition.settled(slot)
+            slot.partition.end()
+
+    def _result_too_large(self, slot: Slot, reason: str) -> None:
+        path = self._program.sink.path if self._program.sink else ""
+        refused = result_too_large(reason, path)
+        slot.outputs.append(refused)
+        self._ends.letters.send(slot.record, refused, partial(self._acked, slot))
+
+
+def _outcome(ends: Sequence[Any]) -> str:
+    """What a record counts as: dead-lettered if any of its documents was, else emitted if any was, else what
+    its documents were."""
+    if any(isinstance(end, Refused) for end in ends):
+        return "dead_lettered"
+    if any(end.__class__ is tuple for end in ends):
+        return "emitted"
+    return "emitted" if "emitted" in ends else "ignored" if "ignored" in ends else "dropped"

@@ -1,0 +1,175 @@
+"""The short way of a pipeline without calls and with a plain sink: a slice is produced in one loop and
+settles as a whole.
+
+Nothing is kept for a single record but its encoded value, and that only until the slice is acked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+from topics.codecs import json as codec
+from topics.codecs.errors import CodecError, NotADocument
+from workers.engine.letters import Letters, not_encodable, poison, result_too_large, tombstone
+from workers.engine.output import Output, Sending
+from workers.engine.partition import PartitionRun
+from workers.engine.tally import Tally
+from workers.model import DROPPED, Document, Many, Refused
+from workers.pipeline.program import Sink
+from workers.ports import SourceRecord
+from workers.progress.frontier import Span
+
+Tombstones = Literal["pass", "drop", "dlq"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Where documents end: results, dead letters, counts."""
+
+    results: Output
+    letters: Letters
+    tally: Tally
+    tombstones: Tombstones
+
+
+class Slice:
+    """Records of one partition that are produced together. `open` counts those that are not done."""
+
+    __slots__ = ("_at_loss", "_ends", "_partition", "_records", "_sink", "_span", "_values", "open")
+
+    def __init__(
+        self, partition: PartitionRun, records: list[SourceRecord], span: Span, sink: Sink, ends: Ends
+    ) -> None:
+        self._partition, self._records, self._span, self._sink, self._ends = (
+            partition,
+            records,
+            span,
+            sink,
+            ends,
+        )
+        self._values: list[bytes | None] = [None] * len(records)
+        self._at_loss: set[int] = set()
+        self.open = len(records)
+        partition.begin()
+
+    def produce(self, outcomes: Sequence[Any]) -> None:
+        """Send what became of each record. Values without headers go straight to the producer: the loop below
+        is what an event costs in a pipeline without calls, so it holds nothing that a good record does not
+        need."""
+        topic, results, values = self._sink.topic, self._ends.results, self._values
+        assert topic is not None
+        encode, send, delivered = codec.encode, results.producer.send, self.delivered
+        backed_up = results.is_backed_up()
+        for index, (record, outcome) in enumerate(zip(self._records, outcomes, strict=True)):
+            if outcome.__class__ is dict and not backed_up and record.headers() is None:
+                try:
+                    value = encode(outcome)
+                except CodecError as error:
+                    self._refuse(index, not_encodable(error, outcome, self._sink.path))
+                    continue
+                values[index] = value
+                if send(topic, value, record.key(), None, record.timestamp()[1], delivered) is True:
+                    continue
+                values[index] = None
+            self._one(index, outcome)
+            backed_up = results.is_backed_up()
+
+    def delivered(self, error: Any, message: Any) -> None:
+        """The producer's callback for every record that went straight to it."""
+        if error is None:
+            self.open -= 1
+            if not self.open:
+                self._close()
+        else:
+            self._failed(error, message)
+
+    def _one(self, index: int, outcome: Any) -> None:
+        """The long way for one record: with headers, refused, filtered out, or when the producer is full."""
+        if outcome.__class__ is dict:
+            self._documents(index, [outcome])
+        elif isinstance(outcome, Many):
+            self._documents(index, outcome.docs)
+        elif isinstance(outcome, Refused):
+            self._refuse(index, outcome)
+        elif isinstance(outcome, NotADocument):
+            self._refuse(index, poison(outcome))
+        elif outcome is None and self._ends.tombstones != "drop":
+            if self._ends.tombstones == "dlq":
+                self._refuse(index, tombstone("the value is null (a tombstone)"))
+            else:
+                self._send(index, None, partial(self._done, "emitted"))
+        else:
+            assert outcome is None or outcome is DROPPED, f"a segment answered {type(outcome).__name__}"
+            self._done("dropped")
+
+    def _documents(self, index: int, docs: Sequence[Document]) -> None:
+        if not docs:
+            self._done("dropped")
+            return
+        try:
+            values = [codec.encode(doc) for doc in docs]
+        except CodecError as error:
+            self._refuse(index, not_encodable(error, docs[0], self._sink.path))
+            return
+        left = len(values)
+
+        def acked() -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                self._done("emitted")
+
+        for value in values:
+            self._send(index, value, acked)
+
+    def _send(self, index: int, value: bytes | None, on_acked: Callable[[], None]) -> None:
+        record = self._records[index]
+        assert self._sink.topic is not None
+        item = (self._sink.topic, value, record.key(), record.headers(), record.timestamp()[1])
+        results = self._ends.results
+        results.send(Sending(results, item, on_acked, partial(self._too_large, index)))
+
+    def _refuse(self, index: int, refused: Refused) -> None:
+        self._ends.letters.send(self._records[index], refused, partial(self._done, "dead_lettered"))
+
+    def _too_large(self, index: int, reason: str) -> None:
+        self._refuse(index, result_too_large(reason, self._sink.path))
+
+    def _done(self, outcome: str) -> None:
+        tally = self._ends.tally
+        tally.outcomes[outcome] += 1
+        tally.outcomes["emitted"] -= 1  # `_close` counts the whole slice as emitted
+        self.open -= 1
+        if not self.open:
+            self._close()
+
+    def _close(self) -> None:
+        ends, count = self._ends, len(self._records)
+        ends.tally.outcomes["emitted"] += count
+        straight = [value for value in self._values if value is not None]
+        if straight:
+            assert self._sink.topic is not None
+            ends.results.acked(self._sink.topic, len(straight), sum(map(len, straight)))
+        self._partition.settled_some(self._span, count, sum(map(len, self._records)))  # type: ignore[arg-type]
+        self._partition.end()
+
+    def _failed(self, error: Any, message: Any) -> None:
+        """A record that went straight to the producer came back. The client names it by its content only: of
+        two with the same key, value and time either may be the one, and sending either again is right."""
+        value, key, moment = message.value(), message.key(), message.timestamp()[1]
+        index = next(
+            i
+            for i, record in enumerate(self._records)
+            if self._values[i] == value and i not in self._at_loss
+            and record.key() == key and record.timestamp()[1] == moment
+        )  # fmt: skip
+        self._at_loss.add(index)
+        self._values[index] = None
+        results, record = self._ends.results, self._records[index]
+        assert self._sink.topic is not None
+        item = (self._sink.topic, value, record.key(), record.headers(), moment)
+        sending = Sending(results, item, partial(self._done, "emitted"), partial(self._too_large, index))
+        results.failed(sending, results.producer.failure(error))

@@ -1,0 +1,345 @@
+"""One processor at work on the event loop: partitions come and go, records go through, offsets are
+committed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from workers.counting import Metrics
+from workers.engine.execute import Executor
+from workers.engine.fanout import Caller, Done, Fanout, Job
+from workers.engine.letters import Letters, LetterSettings
+from workers.engine.output import Output
+from workers.engine.partition import PartitionRun, Slot
+from workers.engine.plain import Ends, Tombstones
+from workers.engine.report import ProcessorReport, ProcessorStatus
+from workers.engine.tally import Tally
+from workers.logs import log_event
+from workers.metrics import DRAIN_SECONDS, REBALANCES
+from workers.model import Document, Meta, Refused, TopicPartition
+from workers.pipeline.program import Program
+from workers.ports import Batch, Invoker, Producer, Source
+from workers.progress.frontier import Span
+
+log = logging.getLogger(__name__)
+
+State = Literal["CREATED", "STARTED", "STOPPED", "FAILED"]
+OnCrash = Callable[[BaseException], None]
+"""Told of a bug: the process cannot go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorSettings:
+    """What the engine needs of one processor beside its program."""
+
+    name: str
+    dead_letters: LetterSettings
+    tombstones: Tombstones
+    max_record_bytes: int
+    slice_records: int
+    commit_interval_seconds: float
+    drain_timeout_seconds: float
+    revoke_drain_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The outside of one processor, behind ports. `invokers` has one for each call site, in order."""
+
+    results: Producer | None
+    dead_letters: Producer
+    invokers: tuple[Invoker, ...]
+    metrics: Metrics
+
+
+@dataclass(slots=True)
+class _Piece:
+    """A batch on its way; `start` is the first record not taken up yet."""
+
+    partition: PartitionRun
+    batch: Batch
+    span: Span
+    start: int = 0
+
+
+class Processor:
+    """Keeps `intake.Takes`. Everything runs on the loop."""
+
+    def __init__(
+        self, program: Program, settings: ProcessorSettings, parts: Parts, on_crash: OnCrash
+    ) -> None:
+        self.settings = settings
+        self.state: State = "CREATED"
+        self.error = ""
+        self.tally = Tally()
+        self.partitions: dict[TopicPartition, PartitionRun] = {}
+        self._program = program
+        self._metrics = parts.metrics
+        self._on_crash = on_crash
+        self._source: Source | None = None
+        self._backlog: deque[_Piece] = deque()
+        self._more = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._highest: dict[TopicPartition, int] = {}
+        name = settings.name
+        dead = Output(name, parts.dead_letters, self.tally)
+        # A pipeline that ends with a call has no results; nothing is ever sent through this one then.
+        results = Output(name, parts.results or parts.dead_letters, self.tally)
+        self._outputs = (results, dead)
+        ends = Ends(
+            results, Letters(settings.dead_letters, dead, self.tally), self.tally, settings.tombstones
+        )
+        self.executor = Executor(program, ends, settings.max_record_bytes, self._call)
+        caller = Caller(name, parts.metrics, self._done, on_crash)
+        self.fanouts = tuple(
+            Fanout(index, site, invoker, caller)
+            for index, (site, invoker) in enumerate(zip(program.call_sites, parts.invokers, strict=True))
+        )
+        self.report = ProcessorReport(name, self.tally, parts.metrics)
+
+    def start(self, source: Source) -> None:
+        """Begin to take records from `source`."""
+        self._source = source
+        self._set_state("STARTED")
+        self._metrics.start_processor(self.settings.name)
+        for work in (self._pump(), self._commit_for_ever()):
+            task = asyncio.create_task(work)
+            task.add_done_callback(self._ended)
+            self._tasks.append(task)
+
+    # Events of the source.
+
+    def take_assigned(self, positions: Mapping[TopicPartition, int]) -> None:
+        if self.state != "STARTED":
+            return
+        assert self._source is not None
+        for key, position in positions.items():
+            self.partitions[key] = PartitionRun(key, position, self._source.freed)
+        self._metrics.counter(REBALANCES, self.settings.name, "assigned").inc()
+        log_event(
+            log,
+            logging.INFO,
+            "partitions_assigned",
+            processor=self.settings.name,
+            partitions=_text(positions),
+        )
+
+    def take_records(self, batches: Sequence[Batch]) -> None:
+        for batch in batches:
+            partition = self.partitions.get(batch.partition)
+            if partition is None:
+                continue  # a processor that failed or stops still owns partitions, and takes nothing of them
+            span = partition.frontier.taken(batch.offsets)
+            topic = batch.partition.topic
+            self.tally.consumed[topic] += len(batch.offsets)
+            self.tally.consumed_bytes[topic] += batch.size_bytes
+            self._count_repeats(batch)
+            self._backlog.append(_Piece(partition, batch, span))
+        self._more.set()
+
+    def take_end(self, partition: TopicPartition, next_offset: int) -> None:
+        run = self.partitions.get(partition)
+        if run is not None:
+            run.frontier.reached(next_offset)
+
+    async def give_up(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The partitions move: what has begun may end within the revoke drain, the rest is the next
+        owner's."""
+        runs = [self.partitions[key] for key in partitions if key in self.partitions]
+        await self._drain(runs, self.settings.revoke_drain_seconds, "revoked")
+        return {run.key: run.frontier.committable() for run in runs}
+
+    def take_lost(self, partitions: Sequence[TopicPartition]) -> None:
+        self._release([self.partitions[key] for key in partitions if key in self.partitions], "lost")
+        self._metrics.counter(REBALANCES, self.settings.name, "lost").inc()
+        log_event(
+            log,
+            logging.WARNING,
+            "partitions_lost",
+            processor=self.settings.name,
+            partitions=_text(partitions),
+        )
+
+    def take_failure(self, reason: str) -> None:
+        self.fail(reason)
+
+    # Stopping.
+
+    def fail(self, reason: str) -> None:
+        """The processor stops as FAILED. What settled before is committed, nothing past it; the others go
+        on."""
+        if self.state != "STARTED":
+            return
+        self.error = reason
+        self._set_state("FAILED")
+        log_event(log, logging.ERROR, "processor_failed", processor=self.settings.name, reason=reason)
+        assert self._source is not None
+        self._source.quiesce()
+        # Every frontier stops at the first record that did not settle, the failing one among them.
+        self._source.commit({run.key: run.frontier.committable() for run in self.partitions.values()})
+        self._source.stop()
+        self._release(list(self.partitions.values()), "failed")
+
+    async def stop(self) -> None:
+        """Take no more, let what has begun end within the drain timeout, commit, leave the group."""
+        if self._source is None:
+            return
+        self._source.quiesce()
+        runs = list(self.partitions.values())
+        if self.state == "STARTED":
+            await self._drain(runs, self.settings.drain_timeout_seconds, "stopped")
+            self._source.commit({run.key: run.frontier.committable() for run in runs})
+            self._set_state("STOPPED")
+        await asyncio.wrap_future(self._source.stop())
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(
+            *self._tasks, *(fanout.close() for fanout in self.fanouts), return_exceptions=True
+        )
+        for output in self._outputs:
+            output.close()
+        log_event(log, logging.INFO, "processor_stopped", processor=self.settings.name, state=self.state)
+
+    async def _drain(self, runs: Sequence[PartitionRun], limit_seconds: float, reason: str) -> None:
+        began = time.monotonic()
+        for run in runs:
+            run.draining = True
+        self._backlog = deque(piece for piece in self._backlog if not piece.partition.draining)
+        if self.fanouts:
+            self.fanouts[0].drop_waiting()
+        waits = [asyncio.create_task(run.drained()) for run in runs]
+        if waits:
+            _, late = await asyncio.wait(waits, timeout=limit_seconds)
+            for wait in late:
+                wait.cancel()
+        seconds = time.monotonic() - began
+        self._metrics.histogram(DRAIN_SECONDS, self.settings.name, reason).observe(seconds)
+        self._release(runs, reason)
+        log_event(
+            log, logging.INFO, "partitions_released", processor=self.settings.name, reason=reason,
+            partitions=_text(run.key for run in runs), open_records=sum(r.frontier.open_records() for r in runs),
+            drain_seconds=round(seconds, 3),
+        )  # fmt: skip
+
+    def _release(self, runs: Sequence[PartitionRun], reason: str) -> None:
+        for run in runs:
+            run.alive = False
+            run.draining = True
+            self.tally.abandoned[reason] += run.frontier.open_records()
+            self._highest[run.key] = run.frontier.position
+            self.partitions.pop(run.key, None)
+            self._metrics.forget(
+                processor=self.settings.name, topic=run.key.topic, partition=str(run.key.partition)
+            )
+        self._backlog = deque(piece for piece in self._backlog if piece.partition.alive)
+        if reason == "revoked":
+            self._metrics.counter(REBALANCES, self.settings.name, "revoked").inc()
+
+    # Work.
+
+    async def _pump(self) -> None:
+        """Take up the backlog slice by slice, and let answers, acks and events have their turn in between."""
+        slice_records = self.settings.slice_records
+        first = self.fanouts[0] if self.fanouts else None
+        if first is not None:
+            slice_records = min(slice_records, max(first.site.parallelism, 16))
+        while True:
+            if not self._backlog:
+                self._more.clear()
+                await self._more.wait()
+                continue
+            if first is not None and not first.has_room():
+                await first.room()
+                continue
+            if any(output.is_backed_up() for output in self._outputs):
+                await asyncio.sleep(0.005)
+                continue
+            piece = self._backlog[0]
+            stop = min(piece.start + slice_records, len(piece.batch.offsets))
+            if stop == len(piece.batch.offsets):
+                self._backlog.popleft()
+            start, piece.start = piece.start, stop
+            self.executor.run(piece.partition, piece.batch, piece.span, start, stop)
+            for output in self._outputs:
+                output.producer.poll()
+            await asyncio.sleep(0)
+
+    async def _commit_for_ever(self) -> None:
+        assert self._source is not None
+        asked: dict[TopicPartition, int] = {}
+        while True:
+            await asyncio.sleep(self.settings.commit_interval_seconds)
+            now = {run.key: run.frontier.committable() for run in self.partitions.values()}
+            if now != asked:
+                self._source.commit(now)
+                asked = now
+
+    def _call(self, site_index: int, slot: Slot, place: int, doc: Document, meta: Meta | None) -> None:
+        self.fanouts[site_index].put(Job(slot, place, doc, meta))
+
+    def _done(self, site_index: int) -> Done:
+        return _AfterCall(self, site_index)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._on_crash(error)
+
+    def _count_repeats(self, batch: Batch) -> None:
+        """Records below what this process had taken before the partition left and came back."""
+        highest = self._highest.get(batch.partition)
+        if highest is not None:
+            self.tally.repeated += sum(offset < highest for offset in batch.offsets)
+            if batch.offsets[-1] >= highest:
+                del self._highest[batch.partition]
+
+    def _set_state(self, state: State) -> None:
+        self.state = state
+        self._metrics.set_state(self.settings.name, state)
+
+    def ends_with_call(self, site_index: int) -> bool:
+        """Whether nothing comes after this call site, so that a document it ignores has nowhere to go."""
+        return self._program.sink is None and site_index == len(self.fanouts) - 1
+
+    def status(self) -> ProcessorStatus:
+        """What `penstock dev`, /status and the metrics show, as of now."""
+        source = self._source.status() if self._source is not None else None
+        return self.report.status(self.state, self.error, source, self.partitions.values(), self.fanouts)
+
+
+class _AfterCall:
+    """Where the documents of one call site go on."""
+
+    def __init__(self, processor: Processor, site_index: int) -> None:
+        self._processor, self._site = processor, site_index
+
+    def passed(self, job: Job, doc: Document) -> None:
+        executor = self._processor.executor
+        executor.next_segment(job.slot, job.place, self._site + 1, doc, job.meta)
+        executor.release(job.slot.partition)
+
+    def refused(self, job: Job, refused: Refused) -> None:
+        executor = self._processor.executor
+        executor.done(job.slot, job.place, refused)
+        executor.release(job.slot.partition)
+
+    def ignored(self, job: Job) -> None:
+        """The document goes on as it is; where the call ends the pipeline that is its end."""
+        executor, slot = self._processor.executor, job.slot
+        if self._processor.ends_with_call(self._site):
+            executor.done(slot, job.place, "ignored")
+            executor.release(slot.partition)
+        else:
+            self.passed(job, job.doc)
+
+    def failed(self, job: Job, reason: str) -> None:
+        self._processor.fail(reason)
+
+
+def _text(partitions: Iterable[TopicPartition]) -> str:
+    return ", ".join(str(partition) for partition in partitions)

@@ -1,0 +1,112 @@
+"""What a processor looks like from outside: the status of a frame, and its gauges."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from workers.counting import Metrics
+from workers.engine.fanout import Fanout
+from workers.engine.partition import PartitionRun
+from workers.engine.tally import Tally, TallyReport
+from workers.metrics import (
+    BUFFERED_RECORDS,
+    COMMITTED_OFFSET,
+    CONSUMER_LAG,
+    FRONTIER_LAG,
+    OLDEST_OPEN,
+    PARTITIONS_ASSIGNED,
+    PARTITIONS_PAUSED,
+)
+from workers.ports import SourceStatus
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorStatus:
+    """One processor in a status frame. Counts are since the process started."""
+
+    name: str
+    state: str
+    error: str
+    ready: bool
+    trouble: str
+    protocol: str
+    assigned: int
+    paused: int
+    lag: int
+    in_flight: int
+    waiting: int
+    buffered: int
+    consumed: int
+    emitted: int
+    dead_lettered: int
+    dropped: int
+    ignored: int
+    calls: int
+
+
+class ProcessorReport:
+    """Collects a processor's state and brings its metrics up to date while doing so. Called about once a
+    second."""
+
+    def __init__(self, name: str, tally: Tally, metrics: Metrics) -> None:
+        self._name, self._tally, self._metrics = name, tally, metrics
+        self._growth = TallyReport(name, tally, metrics)
+        # (partition's frontier, since when it stands there): the age of the oldest open record, without a
+        # clock a record.
+        self._standing: dict[PartitionRun, tuple[int, float]] = {}
+
+    def status(
+        self, state: str, error: str, source: SourceStatus | None,
+        partitions: Collection[PartitionRun], fanouts: Sequence[Fanout],
+    ) -> ProcessorStatus:  # fmt: skip
+        self._growth.report()
+        for fanout in fanouts:
+            fanout.report()
+        buffered = self._gauges(source, partitions)
+        outcomes = self._tally.outcomes
+        return ProcessorStatus(
+            name=self._name,
+            state=state,
+            error=error,
+            ready=state != "STARTED" or (source is not None and source.ready),
+            trouble=source.trouble if source is not None else "",
+            protocol=source.protocol if source is not None else "",
+            assigned=len(partitions),
+            paused=source.paused if source is not None else 0,
+            lag=sum(source.lag.values()) if source is not None else 0,
+            in_flight=sum(fanout.in_flight for fanout in fanouts),
+            waiting=sum(fanout.waiting for fanout in fanouts),
+            buffered=buffered,
+            consumed=self._tally.consumed.total(),
+            emitted=outcomes["emitted"],
+            dead_lettered=outcomes["dead_lettered"],
+            dropped=outcomes["dropped"],
+            ignored=outcomes["ignored"],
+            calls=sum(fanout.calls for fanout in fanouts),
+        )
+
+    def _gauges(self, source: SourceStatus | None, partitions: Collection[PartitionRun]) -> int:
+        metrics, name, now = self._metrics, self._name, time.monotonic()
+        buffered, oldest = 0, 0.0
+        standing: dict[PartitionRun, tuple[int, float]] = {}
+        for run in partitions:
+            labels = (name, run.key.topic, str(run.key.partition))
+            open_records, committable = run.frontier.open_records(), run.frontier.committable()
+            buffered += open_records
+            metrics.gauge(FRONTIER_LAG, *labels).set(run.frontier.position - committable)
+            if open_records:
+                where, since = self._standing.get(run, (committable, now))
+                standing[run] = (committable, now if where != committable else since)
+                oldest = max(oldest, now - standing[run][1])
+            if source is not None:
+                metrics.gauge(CONSUMER_LAG, *labels).set(source.lag.get(run.key, 0))
+                if run.key in source.committed:
+                    metrics.gauge(COMMITTED_OFFSET, *labels).set(source.committed[run.key])
+        self._standing = standing
+        metrics.gauge(OLDEST_OPEN, name).set(oldest)
+        metrics.gauge(BUFFERED_RECORDS, name).set(buffered)
+        metrics.gauge(PARTITIONS_ASSIGNED, name).set(len(partitions))
+        metrics.gauge(PARTITIONS_PAUSED, name).set(source.paused if source is not None else 0)
+        return buffered

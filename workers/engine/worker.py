@@ -1,0 +1,102 @@
+"""All processors of one engine process, from start to drain."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from workers.counting import Metrics
+from workers.engine.processor import Processor
+from workers.errors import Fatal
+from workers.logs import log_event
+from workers.metrics import PRODUCER_OUTSTANDING
+from workers.ports import Invoker, Producer
+
+log = logging.getLogger(__name__)
+
+# Acks are looked for this often: while something is outstanding they free room, else there is nothing to look
+# for.
+BUSY_POLL_SECONDS: Final = 0.002
+IDLE_POLL_SECONDS: Final = 0.05
+STATUS_SECONDS: Final = 1.0
+
+
+class Worker:
+    """Runs processors until it is asked to stop or something cannot go on."""
+
+    def __init__(
+        self,
+        processors: Sequence[Processor],
+        producers: Mapping[str, Producer],
+        invokers: Sequence[Invoker],
+        metrics: Metrics,
+        publish: Callable[[Mapping[str, Any]], None],
+    ) -> None:
+        """`producers` by connection; `publish` gets a status frame about once a second and at the end."""
+        self._processors = processors
+        self._producers = producers
+        self._invokers = invokers
+        self._metrics = metrics
+        self._publish = publish
+        self._stopping = asyncio.Event()
+        self._crash: BaseException | None = None
+
+    def stop(self) -> None:
+        """Ask `run` to drain and return. Safe to call more than once."""
+        self._stopping.set()
+
+    def crashed(self, error: BaseException) -> None:
+        """A bug ended a part of the engine: nothing more may be committed."""
+        log_event(log, logging.ERROR, "engine_crashed", reason=repr(error))
+        self._crash = self._crash or error
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Returns after a clean drain. Raises Fatal after a crash, without draining or committing."""
+        tickers = [asyncio.create_task(self._poll_producers()), asyncio.create_task(self._publish_for_ever())]
+        try:
+            await self._stopping.wait()
+            if self._crash is not None:
+                raise Fatal(f"the engine crashed: {self._crash!r}") from self._crash
+            await asyncio.gather(*(processor.stop() for processor in self._processors))
+            self._publish(self.status())
+        finally:
+            for ticker in tickers:
+                ticker.cancel()
+            await asyncio.gather(*tickers, return_exceptions=True)
+            for invoker in self._invokers:
+                await invoker.close()
+            for producer in self._producers.values():
+                producer.close()
+
+    def status(self) -> dict[str, Any]:
+        """The frame for the supervisor."""
+        for connection, producer in self._producers.items():
+            self._metrics.gauge(PRODUCER_OUTSTANDING, connection).set(producer.outstanding())
+        processors = [asdict(processor.status()) for processor in self._processors]
+        started = [status for status in processors if status["state"] == "STARTED"]
+        return {
+            "type": "status",
+            # A processor that FAILED is an alert, not a reason to take its neighbours out of service.
+            "ready": bool(started)
+            and all(status["ready"] for status in started)
+            and not self._stopping.is_set(),
+            "processors": processors,
+            "metrics": self._metrics.text(),
+        }
+
+    async def _poll_producers(self) -> None:
+        while True:
+            outstanding = 0
+            for producer in self._producers.values():
+                producer.poll()
+                outstanding += producer.outstanding()
+            await asyncio.sleep(BUSY_POLL_SECONDS if outstanding else IDLE_POLL_SECONDS)
+
+    async def _publish_for_ever(self) -> None:
+        while True:
+            self._publish(self.status())
+            await asyncio.sleep(STATUS_SECONDS)
