@@ -1,4 +1,4 @@
-"""Messages between the host and one worker process, over a stream socket. Version: both ends are of one
+"""Messages between the host and one worker process, over a pipe each way. Version: both ends are of one
 install.
 
 A frame is a header (payload length u32, kind u8, call number u32, big-endian) and the payload. Answers repeat

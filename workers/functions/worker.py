@@ -1,9 +1,9 @@
 """One worker process as the host sees it: start, calls one after the other, time-out, end.
 
-The process has one socket to the host (frames) and one pipe (what it prints). Everything runs on the event
-loop without a thread hop: a call is one `send` and one `recv`. The wall clock is watched here and not in the
-process, because code that spins never looks at its own clock; the answer to a process that is late, lies or
-talks too much is SIGKILL to its whole process group, and a new process.
+The process has a pipe each way (frames; a socket pair costs 3 us more a call) and one pipe (what it prints).
+Everything runs on the event loop without a thread hop: a call is one `send` and one `recv`. The wall clock is
+watched here and not in the process, because code that spins never looks at its own clock; the answer to a
+process that is late, lies or talks too much is SIGKILL to its whole process group, and a new process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import importlib.util
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -34,8 +33,8 @@ from workers.functions.settings import MAX_FRAME_BYTES, MAX_RESPONSE_BYTES, Host
 log = logging.getLogger("penstock.functions")
 
 _READ_BYTES: Final = 65_536  # under malloc's mmap threshold of 128 KiB: no mmap and munmap for each read
-_EXIT_POLL_SECONDS: Final = 0.002  # a process whose socket closed is gone within a few of these
-_EXIT_SECONDS: Final = 1.0  # how long it may keep running without its socket before it is killed
+_EXIT_POLL_SECONDS: Final = 0.002  # a process whose pipe closed is gone within a few of these
+_EXIT_SECONDS: Final = 1.0  # how long it may keep running without its pipe before it is killed
 _KILL_SECONDS: Final = 5.0  # SIGKILL takes effect at once, but for a process stuck in the kernel
 _OPEN_BATCHES: Final = (
     64  # host calls of one call that wait for the host; a function that asks for more is ended
@@ -67,7 +66,7 @@ class Owner(Protocol):
         ...
 
 
-def command(entry: FunctionEntry, channel: int) -> list[str]:
+def command(entry: FunctionEntry, calls: int, results: int) -> list[str]:
     """The command line of a worker process. Paths are handed over because JavaScript workers start without
     `site`, which saves a third of their start, and because isolated mode (-I) keeps the host's own PYTHONPATH
     out."""
@@ -82,10 +81,10 @@ def command(entry: FunctionEntry, channel: int) -> list[str]:
         program = "js_worker"
         options.append("-S")
     boot = (
-        "import sys; sys.path[:0] = sys.argv[2:]; "
-        f"from workers.functions.sandbox.{program} import main; main(int(sys.argv[1]))"
+        "import sys; sys.path[:0] = sys.argv[3:]; "
+        f"from workers.functions.sandbox.{program} import main; main(int(sys.argv[1]), int(sys.argv[2]))"
     )
-    return [sys.executable, *options, "-c", boot, str(channel), *paths]
+    return [sys.executable, *options, "-c", boot, str(calls), str(results), *paths]
 
 
 class Worker:
@@ -115,30 +114,30 @@ class Worker:
 
     def start(self) -> None:
         """Start the process and hand it its source. Raises OSError when the system has no room for it."""
-        self._socket, theirs = socket.socketpair()
-        log_pipe, their_log = os.pipe()
+        (calls, self._to), (self._from, results), (log_pipe, prints) = os.pipe(), os.pipe(), os.pipe()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own program, started without a shell
-                command(self.entry, theirs.fileno()),
+                command(self.entry, calls, results),
                 stdin=subprocess.DEVNULL,
-                stdout=their_log,
-                stderr=their_log,
-                pass_fds=(theirs.fileno(),),
+                stdout=prints,
+                stderr=prints,
+                pass_fds=(calls, results),
                 start_new_session=True,
                 cwd=self.entry.source.parent,
                 # One malloc arena: a second one reserves 64 MiB of the address space that RLIMIT_AS counts.
                 env={"MALLOC_ARENA_MAX": "1"},
             )
         except OSError:
-            self._socket.close()
-            os.close(log_pipe)
+            for fd in (self._to, self._from, log_pipe):
+                os.close(fd)
             raise
         finally:
-            theirs.close()
-            os.close(their_log)
-        self._socket.setblocking(False)
+            for fd in (calls, results, prints):
+                os.close(fd)
+        os.set_blocking(self._to, False)
+        os.set_blocking(self._from, False)
         self._logs = LogPipe(log_pipe)
-        self._loop.add_reader(self._socket, self._readable)
+        self._loop.add_reader(self._from, self._readable)
         self._expect_within(self._settings.load_seconds)
         self._send(frames.pack(frames.LOAD, 0, self._load_message()))
 
@@ -210,29 +209,29 @@ class Worker:
             self._unsent += data
             return
         try:
-            sent = self._socket.send(data)
+            sent = os.write(self._to, data)
         except BlockingIOError:
             sent = 0
         except OSError:
             return  # the process is gone: the reader sees the end of the stream and says so
         if sent < len(data):
             self._unsent += memoryview(data)[sent:]
-            self._loop.add_writer(self._socket, self._writable)
+            self._loop.add_writer(self._to, self._writable)
 
     def _writable(self) -> None:
         try:
-            sent = self._socket.send(self._unsent)
+            sent = os.write(self._to, self._unsent)
         except BlockingIOError:
             return
         except OSError:
             sent = len(self._unsent)
         del self._unsent[:sent]
         if not self._unsent:
-            self._loop.remove_writer(self._socket)
+            self._loop.remove_writer(self._to)
 
     def _readable(self) -> None:
         try:
-            data = self._socket.recv(_READ_BYTES)
+            data = os.read(self._from, _READ_BYTES)
         except BlockingIOError:
             return
         except OSError:
@@ -300,7 +299,7 @@ class Worker:
     # --- the end
 
     def _closed_by_process(self) -> None:
-        """The socket closed before we closed it: the process is exiting, and its status belongs into the
+        """The pipe closed before we closed it: the process is exiting, and its status belongs into the
         error."""
         loading = self.state is State.LOADING
         self._detach()
@@ -311,7 +310,7 @@ class Worker:
             self._loop.call_later(_EXIT_POLL_SECONDS, self._await_status, deadline, loading)
             return
         self._kill_group()
-        status = self._process.poll()  # None: it closed its socket and went on, and was killed a moment ago
+        status = self._process.poll()  # None: it closed its pipe and went on, and was killed a moment ago
         log.info("worker exited", extra={"function": self.entry.name, "pid": self.pid, "status": status})
         self._fail(lambda request_id: answers.exited(request_id, status), loading)
         self._reap(self._loop.time() + _KILL_SECONDS)
@@ -335,9 +334,10 @@ class Worker:
             self._watch = None
         for task in self._batches:
             task.cancel()
-        self._loop.remove_reader(self._socket)
-        self._loop.remove_writer(self._socket)
-        self._socket.close()
+        self._loop.remove_reader(self._from)
+        self._loop.remove_writer(self._to)
+        os.close(self._from)
+        os.close(self._to)
 
     def _fail(self, failure: Failure, loading: bool) -> None:
         if loading:

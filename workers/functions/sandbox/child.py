@@ -9,7 +9,6 @@ import os
 import resource
 import select
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -43,14 +42,15 @@ class LoadFailure(Exception):
 
 
 class Channel:
-    """The worker's end of the socket to the host. Blocking: a worker does one thing at a time."""
+    """The worker's ends of the pipes from and to the host. Blocking: a worker does one thing at a time."""
 
-    def __init__(self, fd: int) -> None:
-        os.set_inheritable(fd, False)
-        self._socket = socket.socket(fileno=fd)
+    def __init__(self, calls: int, results: int) -> None:
+        self._calls, self._results = calls, results
+        for fd in (calls, results):
+            os.set_inheritable(fd, False)
         self._reader = frames.FrameReader(_MAX_FRAME_BYTES)
         self._arrived: list[frames.Frame] = []
-        watch_host(fd)
+        watch_host(calls)
 
     def receive(self, timeout_seconds: float | None = None) -> frames.Frame | None:
         """The next frame, or None when none came within the time. Ends the process when the host is gone."""
@@ -58,9 +58,9 @@ class Channel:
         while not self._arrived:
             if deadline is not None:
                 left = max(0.0, deadline - time.monotonic())
-                if not select.select([self._socket], [], [], left)[0]:
+                if not select.select([self._calls], [], [], left)[0]:
                     return None
-            data = self._socket.recv(_READ_BYTES)
+            data = os.read(self._calls, _READ_BYTES)
             if not data:
                 end()
             self._arrived = self._reader.feed(data)
@@ -78,7 +78,9 @@ class Channel:
     def send(self, kind: int, call: int, payload: bytes) -> None:
         """Send one frame. Ends the process when the host is gone."""
         try:
-            self._socket.sendall(frames.pack(kind, call, payload))
+            data = memoryview(frames.pack(kind, call, payload))
+            while data:
+                data = data[os.write(self._results, data) :]
         except OSError:
             end()
 
@@ -91,13 +93,13 @@ class Channel:
         return message
 
 
-def watch_host(fd: int) -> None:
-    """End this process and all it started as soon as the host's end of the channel closes, also while the
+def watch_host(calls: int) -> None:
+    """End this process and all it started as soon as the host's end of the pipe closes, also while the
     function spins: a thread waits for the hang-up in the kernel and costs nothing until then."""
 
     def wait() -> None:
         poll = select.poll()
-        poll.register(fd, 0)  # nothing but POLLHUP and POLLERR, which are always reported
+        poll.register(calls, 0)  # nothing but POLLHUP and POLLERR, which are always reported
         poll.poll()
         end()
 

@@ -145,9 +145,9 @@ def _write_log(line: str) -> None:
         os.write(1, line.encode("utf-8", "replace"))
 
 
-def main(fd: int) -> None:
-    """Load the function the host names on channel `fd`, then run its calls until the host is gone."""
-    channel = child.Channel(fd)
+def main(calls: int, results: int) -> None:
+    """Load the function the host names on the pipe `calls`, then run its calls until the host is gone."""
+    channel = child.Channel(calls, results)
     message = channel.load_message()
     child.bound(resource.RLIMIT_CORE, 0)
     child.bound(

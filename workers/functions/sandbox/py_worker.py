@@ -154,9 +154,9 @@ def _unbuffer() -> None:
         stream.reconfigure(line_buffering=True, errors="backslashreplace")
 
 
-def main(fd: int) -> None:
-    """Load the module the host names on channel `fd`, then run its calls until the host is gone."""
-    channel = child.Channel(fd)
+def main(calls: int, results: int) -> None:
+    """Load the module the host names on the pipe `calls`, then run its calls until the host is gone."""
+    channel = child.Channel(calls, results)
     message = channel.load_message()
     _unbuffer()
     os.environ.clear()
