@@ -89,9 +89,7 @@ def stop_detached(folder: Path = DEFAULT_FOLDER, timeout_seconds: float = 20.0) 
     before = status(folder)
     running = leftovers.read(folder / STATE_FILE)
     if running is not None and running.starter is not None and running.starter.find() is not None:
-        raise LocalFailure(
-            f"the Kafka in {folder} belongs to process {running.starter.pid} and ends with it"
-        )
+        raise LocalFailure(f"the Kafka in {folder} belongs to process {running.starter.pid} and ends with it")
     if running is not None:
         leftovers.end(running.broker, timeout_seconds)
         (folder / STATE_FILE).unlink(missing_ok=True)

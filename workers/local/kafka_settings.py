@@ -113,6 +113,10 @@ SINGLE_NODE: Final = {
     "share.coordinator.state.topic.min.isr": "1",
     "share.coordinator.state.topic.num.partitions": "1",
     "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
+    # After kill -9 the controller lets the broker in again only when its old session is over: 11 s by default
+    # (9 s and a heartbeat of 2 s), 6 s with these. Less would fence a broker that a busy machine holds up.
+    "broker.session.timeout.ms": "5000",
+    "broker.heartbeat.interval.ms": "1000",
     "num.network.threads": "2",
     "num.io.threads": "4",
     "background.threads": "2",

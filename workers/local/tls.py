@@ -19,7 +19,7 @@ VALID_DAYS: Final = "3650"
 def make_keys(java: Java, folder: Path) -> KeyStore:
     """A CA, and a certificate it signed for 127.0.0.1 and localhost, in `folder`; made once, then read again.
 
-    Takes 2 s. Raises LocalFailure when this Java has no keytool.
+    Takes 2 s (four runs of keytool). Raises LocalFailure when this Java has no keytool.
     """
     store, ca_file, password_file = folder / "broker.p12", folder / "ca.pem", folder / "password"
     partial = folder / "ca.pem.partial"
@@ -48,10 +48,12 @@ def _keytool(java: Java, store: Path, password_file: Path, arguments: list[str])
         raise LocalFailure(
             f"{java.launcher} comes without keytool, which makes the certificate of the listener"
         )
+    # The same trade as for the broker: 0.4 s a run instead of 1.0.
+    quick = ["-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC", "-J-XX:-UsePerfData"]
     common = ["-keystore", str(store), "-storetype", "PKCS12", "-storepass:file", str(password_file)]
     ran = subprocess.run(  # noqa: S603 - the keytool beside our Java
-        [str(java.keytool), *arguments, *common], capture_output=True, text=True, timeout=60, check=False,
-        stdin=subprocess.DEVNULL, env=clean_environment(os.environ),
+        [str(java.keytool), *quick, *arguments, *common], capture_output=True, text=True, timeout=60,
+        check=False, stdin=subprocess.DEVNULL, env=clean_environment(os.environ),
     )  # fmt: skip
     if ran.returncode:
         raise LocalFailure(f"keytool {arguments[0]} failed: {(ran.stdout + ran.stderr).strip()[:500]}")
