@@ -1,0 +1,101 @@
+"""Reads a cluster's topics and carries out a plan: the only module here that does I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, Final
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # public, but exported without __all__
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
+from confluent_kafka.cimpl import NewPartitions, NewTopic
+
+from topics.admin.plan import Alter, ClusterState, Create, Grow, Refuse, Step, TopicState
+
+# Creating and growing wait until the controller has done it; a one-node cluster answers in milliseconds.
+TIMEOUT_SECONDS: Final = 30.0
+
+
+class AdminFailed(Exception):
+    """The cluster did not answer or refused. `done` are the steps that were carried out before."""
+
+    def __init__(self, reason: str, done: Sequence[Step] = ()) -> None:
+        super().__init__(reason)
+        self.done = tuple(done)
+
+
+class TopicAdmin:
+    """Administers the topics of one cluster. `connection` is the configuration of the client."""
+
+    def __init__(self, connection: Mapping[str, Any]) -> None:
+        self._client = AdminClient({"log_level": 0, **connection})
+
+    def read(self, topics: Iterable[str]) -> ClusterState:
+        """The cluster as a plan needs it: those of `topics` that exist. Raises AdminFailed."""
+        try:
+            cluster = self._client.list_topics(timeout=TIMEOUT_SECONDS)
+            existing = sorted(set(topics) & cluster.topics.keys())
+            brokers = sorted(cluster.brokers)
+            if not brokers:
+                raise AdminFailed("reading the cluster's topics: no broker is up")
+            resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in existing]
+            resources += [ConfigResource(ResourceType.BROKER, str(broker)) for broker in brokers[:1]]
+            answers = self._client.describe_configs(resources, request_timeout=TIMEOUT_SECONDS)
+            configs = {(key.restype, key.name): _values(answer) for key, answer in answers.items()}
+        except KafkaException as error:
+            raise AdminFailed(f"reading the cluster's topics: {error.args[0].str()}") from error
+        states = {}
+        for topic in existing:
+            partitions = cluster.topics[topic].partitions
+            copies = max((len(partition.replicas) for partition in partitions.values()), default=0)
+            states[topic] = TopicState(len(partitions), copies, configs[ResourceType.TOPIC, topic])
+        broker = configs[ResourceType.BROKER, str(brokers[0])]
+        return ClusterState(len(brokers), int(broker["message.max.bytes"]), states)
+
+    def apply(self, steps: Sequence[Step]) -> None:
+        """Carry out exactly these steps, in their order; nothing when one of them is a refusal.
+
+        Raises AdminFailed at the first that fails; the ones before it stay done. Applying a new plan goes on.
+        """
+        if refused := [step for step in steps if isinstance(step, Refuse)]:
+            raise AdminFailed("; ".join(step.describe() for step in refused))
+        for at, step in enumerate(steps):
+            try:
+                self._carry_out(step).result(timeout=TIMEOUT_SECONDS + 5.0)
+            except KafkaException as error:
+                raise AdminFailed(f"{step.describe()}: {error.args[0].str()}", steps[:at]) from error
+            except TimeoutError as error:
+                raise AdminFailed(f"{step.describe()}: no answer in time", steps[:at]) from error
+
+    def _carry_out(self, step: Step) -> Future[Any]:
+        limits = {"operation_timeout": TIMEOUT_SECONDS, "request_timeout": TIMEOUT_SECONDS}
+        match step:
+            case Create(topic, partitions, replication, config):
+                new = NewTopic(
+                    topic, num_partitions=partitions, replication_factor=replication, config=dict(config)
+                )
+                return self._client.create_topics([new], **limits)[topic]
+            case Grow(topic, _found, wanted):
+                return self._client.create_partitions([NewPartitions(topic, wanted)], **limits)[topic]
+            case Alter(topic, changes):
+                entries = [
+                    ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+                    for name, (_old, value) in changes.items()
+                ]
+                resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+                return self._client.incremental_alter_configs([resource], request_timeout=TIMEOUT_SECONDS)[
+                    resource
+                ]
+            case Refuse():
+                raise AssertionError("apply() returns before a refusal")
+
+
+def _values(answer: Future[Any]) -> dict[str, str]:
+    entries = answer.result(timeout=TIMEOUT_SECONDS)
+    return {name: entry.value for name, entry in entries.items() if entry.value is not None}
