@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from workers.supervisor.frames import COUNTS, ProcessorStatus
+from workers.supervisor.frames import COUNTS, TEXTS, ProcessorStatus
 
 # One sample of Prometheus' text format 0.0.4: name, labels, value, time. A label `process` of its own is
 # refused.
@@ -83,28 +83,25 @@ def _escaped(value: str) -> str:
 def by_processor(statuses: Iterable[tuple[str, Sequence[ProcessorStatus]]]) -> list[dict[str, Any]]:
     """(process, its processors) of every process -> one entry a processor, in order of name.
 
-    Counts are added up, the state is the worst of its processes', and each distinct error is there once
-    with the processes that have it. An unknown state is worse than any known one.
+    Counts are added up, the state is the worst of its processes' (one that is not known here is worse than
+    all), it is ready when it is in all of them, and each distinct error and trouble is there once, with the
+    processes that have it.
     """
     found: dict[str, dict[str, Any]] = {}
     for process, processors in statuses:
         for status in processors:
-            entry = found.setdefault(
-                status.name,
-                {
-                    "name": status.name,
-                    "state": status.state,
-                    "errors": [],
-                    "processes": [],
-                    **dict.fromkeys(COUNTS, 0),
-                },
-            )
+            fresh = {"name": status.name, "state": status.state, "ready": True, "processes": []}
+            texts: dict[str, list[Any]] = {f"{text}s": [] for text in TEXTS}
+            entry = found.setdefault(status.name, fresh | texts | dict.fromkeys(COUNTS, 0))
             entry["state"] = min(entry["state"], status.state, key=_badness)
+            entry["ready"] = entry["ready"] and status.ready
             entry["processes"].append(process)
+            said = asdict(status)
             for count in COUNTS:
-                entry[count] += asdict(status)[count]
-            if status.error is not None:
-                _add_error(entry["errors"], process, status.error)
+                entry[count] += said[count]
+            for text in TEXTS:
+                if said[text]:
+                    _add_text(entry[f"{text}s"], text, said[text], process)
     return [found[name] for name in sorted(found)]
 
 
@@ -112,9 +109,9 @@ def _badness(state: str) -> int:
     return _WORST_FIRST.index(state) if state in _WORST_FIRST else -1
 
 
-def _add_error(errors: list[dict[str, Any]], process: str, error: str) -> None:
-    for known in errors:
-        if known["error"] == error:
-            known["processes"].append(process)
+def _add_text(known: list[dict[str, Any]], kind: str, text: str, process: str) -> None:
+    for entry in known:
+        if entry[kind] == text:
+            entry["processes"].append(process)
             return
-    errors.append({"error": error, "processes": [process]})
+    known.append({kind: text, "processes": [process]})

@@ -25,19 +25,28 @@ STOP_LINE: Final = b'{"command":"stop"}\n'
 
 @dataclass(frozen=True, slots=True)
 class ProcessorStatus:
-    """One processor in one engine process. The counts hold since that process started."""
+    """One processor in one engine process. The counts hold since that process started.
+
+    `error` is why it is FAILED, `trouble` what keeps it from working just now (the broker is away); empty:
+    nothing.
+    """
 
     name: str
     state: str
-    error: str | None = None
+    ready: bool = True
+    error: str = ""
+    trouble: str = ""
     assigned: int = 0
+    paused: int = 0
     lag: int = 0
     in_flight: int = 0
+    waiting: int = 0
     buffered: int = 0
     consumed: int = 0
     emitted: int = 0
     dead_lettered: int = 0
     dropped: int = 0
+    ignored: int = 0
     calls: int = 0
 
 
@@ -50,7 +59,9 @@ class Frame:
     metrics: str
 
 
-COUNTS: Final = tuple(f.name for f in fields(ProcessorStatus) if f.name not in ("name", "state", "error"))
+# Annotations are texts in this module.
+COUNTS: Final = tuple(f.name for f in fields(ProcessorStatus) if f.type == "int")
+TEXTS: Final = ("error", "trouble")
 
 
 def first_line(app: str, processors: tuple[str, ...], process: int, processes: int) -> bytes:
@@ -78,13 +89,16 @@ def parse(line: bytes) -> Frame | None:
 def _processor(entry: Any) -> ProcessorStatus | None:
     if not isinstance(entry, Mapping):
         return None
-    name, state, error = entry.get("name"), entry.get("state"), entry.get("error")
+    name, state, ready = entry.get("name"), entry.get("state"), entry.get("ready", True)
+    texts: dict[str, Any] = {text: entry.get(text) or "" for text in TEXTS}
     counts = {count: entry.get(count, 0) for count in COUNTS}
-    if not isinstance(name, str) or not isinstance(state, str) or not isinstance(error, str | None):
+    if not isinstance(name, str) or not isinstance(state, str) or not isinstance(ready, bool):
+        return None
+    if not all(isinstance(text, str) for text in texts.values()):
         return None
     if any(isinstance(value, bool) or not isinstance(value, int) for value in counts.values()):
         return None
-    return ProcessorStatus(name, state, error, **counts)
+    return ProcessorStatus(name, state, ready, **texts, **counts)
 
 
 class Lines:

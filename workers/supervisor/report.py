@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from workers.supervisor.aggregate import by_processor, merge
-from workers.supervisor.frames import Frame
+from workers.supervisor.frames import Frame, ProcessorStatus
 
 Health = Literal["ready", "not_ready", "waiting"]
 
@@ -53,7 +53,10 @@ def not_ready(engines: Sequence[EngineView], silent_after: float, *, is_stopping
         elif engine.silent_seconds > silent_after:
             reasons.append(f"engine {engine.number} has said nothing for {engine.silent_seconds:.0f} s")
         elif not engine.frame.ready:
-            states = ", ".join(_described(p.name, p.state, p.error) for p in engine.frame.processors)
+            waiting = [
+                p for p in engine.frame.processors if not p.ready or p.trouble
+            ] or engine.frame.processors
+            states = ", ".join(_described(processor) for processor in waiting)
             reasons.append(f"engine {engine.number} is not ready" + (f": {states}" if states else ""))
     return reasons
 
@@ -85,5 +88,6 @@ def samples(own: str, engines: Sequence[EngineView]) -> tuple[str, int]:
     return merge([("supervisor", own), *spoken])
 
 
-def _described(name: str, state: str, error: str | None) -> str:
-    return f"{name} is {state}" + (f" ({error})" if error else "")
+def _described(processor: ProcessorStatus) -> str:
+    why = "; ".join(text for text in (processor.error, processor.trouble) if text)
+    return f"{processor.name} is {processor.state}" + (f" ({why})" if why else "")

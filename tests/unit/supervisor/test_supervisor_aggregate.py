@@ -124,11 +124,20 @@ def test_the_state_shown_is_the_worst(states: list[str], shown: str) -> None:
 def test_the_same_error_of_many_processes_is_shown_once() -> None:
     """With the processes that have it."""
     statuses = [
-        ("0", [ProcessorStatus("orders", "FAILED", "no such topic")]),
-        ("1", [ProcessorStatus("orders", "FAILED", "no such topic")]),
-        ("2", [ProcessorStatus("orders", "FAILED", "no permission")]),
+        ("0", [ProcessorStatus("orders", "FAILED", error="no such topic")]),
+        ("1", [ProcessorStatus("orders", "FAILED", error="no such topic")]),
+        ("2", [ProcessorStatus("orders", "FAILED", error="no permission")]),
     ]
     assert by_processor(statuses)[0]["errors"] == [
         {"error": "no such topic", "processes": ["0", "1"]},
         {"error": "no permission", "processes": ["2"]},
     ]
+
+
+def test_a_processor_is_ready_when_it_is_in_every_process() -> None:
+    """And what troubles some of its processes is shown."""
+    away = ProcessorStatus("orders", "STARTED", ready=False, trouble="broker away")
+    (orders,) = by_processor([("0", [ProcessorStatus("orders", "STARTED")]), ("1", [away])])
+    assert orders["ready"] is False
+    assert orders["troubles"] == [{"trouble": "broker away", "processes": ["1"]}]
+    assert orders["errors"] == []

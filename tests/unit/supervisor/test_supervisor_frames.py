@@ -33,7 +33,8 @@ def test_a_status_is_read_with_what_it_leaves_out_at_zero() -> None:
      {"processors": [{"name": "orders"}]}, {"processors": [{"name": 1, "state": "STARTED"}]},
      {"processors": [{"name": "a", "state": "b", "lag": "3"}]},
      {"processors": [{"name": "a", "state": "b", "lag": True}]},
-     {"processors": [{"name": "a", "state": "b", "error": {}}]}, {"metrics": None}],
+     {"processors": [{"name": "a", "state": "b", "error": 1}]},
+     {"processors": [{"name": "a", "state": "b", "ready": None}]}, {"metrics": None}],
     ids=json.dumps,
 )  # fmt: skip
 def test_what_lacks_a_field_or_has_it_wrong_is_no_status(change: dict[str, Any]) -> None:

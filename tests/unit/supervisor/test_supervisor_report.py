@@ -14,7 +14,15 @@ from workers.supervisor.frames import Frame, ProcessorStatus
 from workers.supervisor.report import EngineView, not_alive, not_ready, status
 
 READY = Frame(True, (ProcessorStatus("orders", "STARTED"),), "")
-NOT_READY = Frame(False, (ProcessorStatus("orders", "FAILED", "no such topic"),), "")
+NOT_READY = Frame(False, (ProcessorStatus("orders", "FAILED", ready=False, error="no such topic"),), "")
+AWAY = Frame(
+    False,
+    (
+        ProcessorStatus("audit", "STARTED"),
+        ProcessorStatus("orders", "STARTED", ready=False, trouble="broker away"),
+    ),
+    "",
+)
 
 
 def view(
@@ -36,6 +44,7 @@ def test_all_engines_ready_is_ready_and_alive() -> None:
      (view(None, pid=None), "engine 0 is not running, it ended"),
      (view(silent=31), "engine 0 has said nothing for 31 s"),
      (view(NOT_READY), "engine 0 is not ready: orders is FAILED (no such topic)"),
+     (view(AWAY), "engine 0 is not ready: orders is STARTED (broker away)"),
      (view(Frame(False, (), "")), "engine 0 is not ready")],
 )  # fmt: skip
 def test_one_engine_that_is_not_ready_makes_the_pod_not_ready(engine: EngineView, reason: str) -> None:
