@@ -1,0 +1,308 @@
+"""A fast stub of the Lambda Invoke API for tests and benchmarks, on 127.0.0.1.
+
+In a test: `async with LambdaStub() as stub`, then `stub.program("f", Behaviour(...))`.
+As a process: `python -m tests.fakes.lambda_stub --port 0` prints its port, takes `POST /config`
+(`{"functions": {"f": {"outcome": "echo", "latency_ms": 20}}, "default": {}, "known_only": false}`),
+`POST /reset` and `GET /stats`.
+A function called `f20` that nobody programmed takes 20 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import itertools
+import re
+import ssl
+import sys
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self, cast
+from urllib.parse import unquote
+
+import orjson
+
+from tests.fakes.lambda_behaviour import (
+    MAX_ASYNC_BYTES,
+    THROTTLED,
+    TOO_LARGE,
+    UNKNOWN,
+    Behaviour,
+    Function,
+    answer_body,
+    api_error_body,
+    behaviour_of,
+    behaviour_of_call,
+    count_call,
+    in_force,
+)
+
+INVOKE: Final = re.compile(r"/2015-03-31/functions/([^/?]+)/invocations(?:\?Qualifier=([^&]+))?$")
+NAMED_LATENCY: Final = re.compile(r"f(\d+)")
+MAX_REQUESTS_KEPT: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A request as it came over the wire. Header names are in lower case."""
+
+    function: str
+    qualifier: str | None
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class LambdaStub:
+    """The server. Functions that nobody programmed echo at once, or are unknown with `known_only`."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.port = 0
+        self.connections_made = 0
+        self.requests: deque[Seen] = deque(maxlen=MAX_REQUESTS_KEPT)
+        self.keep_requests = True
+        self.known_only = False
+        self.open: set[Connection] = set()
+        self.request_ids = itertools.count(1)
+        self._default = Behaviour()
+        self._functions: dict[str, Function] = {}
+        self._tls = tls
+        self._server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start(0)
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.stop()
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+
+    async def start(self, port: int) -> None:
+        """Listen on 127.0.0.1; port 0 takes a free one."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: Connection(self), "127.0.0.1", port, ssl=self._tls, backlog=2048
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Stop listening and reset every connection."""
+        assert self._server is not None
+        self._server.close()
+        self.close_connections()
+        await self._server.wait_closed()
+
+    def close_connections(self) -> None:
+        """Reset every open connection, as a load balancer does with idle ones."""
+        for connection in list(self.open):
+            connection.transport.abort()
+
+    def program(self, name: str, behaviour: Behaviour) -> None:
+        """Give one function its behaviour; its counts go on."""
+        self.function(name).behaviour = behaviour
+
+    def function(self, name: str) -> Function:
+        """The state of one function, made on its first use."""
+        found = self._functions.get(name)
+        if found is None:
+            behaviour = UNKNOWN if self.known_only else self._default
+            if latency := NAMED_LATENCY.fullmatch(name):
+                behaviour = replace(behaviour, latency_ms=float(latency[1]))
+            found = self._functions[name] = Function(behaviour)
+        return found
+
+    def configure(self, config: Mapping[str, Any]) -> None:
+        """Take the JSON of `POST /config`. Raises ValueError, KeyError or TypeError when it is none."""
+        if strange := config.keys() - {"functions", "default", "known_only"}:
+            raise ValueError(f"unknown: {sorted(strange)}")
+        self.known_only = bool(config.get("known_only", self.known_only))
+        if "default" in config:
+            self._default = behaviour_of(config["default"])
+        for name, data in config.get("functions", {}).items():
+            self.program(name, behaviour_of(data))
+
+    def reset(self) -> None:
+        """Forget the counts; behaviours stay."""
+        for function in self._functions.values():
+            function.calls = function.ran = 0
+            function.max_running = function.running
+            function.outcomes.clear()
+            function.ids.clear()
+        self.requests.clear()
+
+    def stats(self) -> dict[str, Any]:
+        """Counts by function. `ids` tells how often each id was called with."""
+        every = self._functions.items()
+        return {
+            "calls": sum(function.calls for _, function in every),
+            "connections_made": self.connections_made,
+            "functions": {
+                name: {
+                    "calls": function.calls,
+                    "ran": function.ran,
+                    "running": function.running,
+                    "max_running": function.max_running,
+                    "outcomes": dict(function.outcomes),
+                    "ids": dict(function.ids),
+                }
+                for name, function in every
+            },
+        }
+
+    def admin(self, method: str, target: str, body: bytes) -> tuple[int, bytes]:
+        """Answer the stub's own API: (status, JSON)."""
+        try:
+            match method, target:
+                case "GET", "/stats":
+                    return 200, orjson.dumps(self.stats())
+                case "POST", "/reset":
+                    self.reset()
+                    return 200, b"{}"
+                case "POST", "/config":
+                    self.configure(orjson.loads(body))
+                    return 200, b"{}"
+        except (ValueError, KeyError, TypeError) as problem:
+            return 400, orjson.dumps({"message": str(problem)})
+        return 404, b'{"message":"POST /2015-03-31/functions/{name}/invocations"}'
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection: one request at a time, kept alive."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, stub: LambdaStub) -> None:
+        self._stub = stub
+        self._buffer = b""
+        self._running: Function | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its class
+        self._stub.open.add(self)
+        self._stub.connections_made += 1
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stub.open.discard(self)
+        self._finished()
+
+    def data_received(self, data: bytes) -> None:
+        buffer = self._buffer + data if self._buffer else data
+        end = buffer.find(b"\r\n\r\n")
+        if end < 0:
+            self._buffer = buffer
+            return
+        lines = buffer[:end].decode("latin-1").split("\r\n")
+        method, target, _ = lines[0].split(" ", 2)
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
+        invoked = INVOKE.match(target) if method == "POST" else None
+        if invoked and self._resets_early(unquote(invoked[1])):
+            return
+        whole = end + 4 + int(headers.get("content-length", "0"))
+        if len(buffer) < whole:
+            self._buffer = buffer
+            return
+        self._buffer = buffer[whole:]
+        body = buffer[end + 4 : whole]
+        if invoked is None:
+            status, answer = self._stub.admin(method, target, body)
+            self._write(status, "", answer)
+            return
+        qualifier = unquote(invoked[2]) if invoked[2] else None
+        self._invoke(Seen(unquote(invoked[1]), qualifier, target, headers, body))
+
+    def _resets_early(self, name: str) -> bool:
+        function = self._stub.function(name)
+        behaviour = in_force(function.behaviour, function.calls)
+        if behaviour.outcome != "drop_before":
+            return False
+        function.calls += 1
+        self.transport.abort()
+        return True
+
+    def _invoke(self, seen: Seen) -> None:
+        stub = self._stub
+        function = stub.function(seen.function)
+        if stub.keep_requests:
+            stub.requests.append(seen)
+        behaviour, identity = behaviour_of_call(function, seen.body)
+        kind = seen.headers.get("x-amz-invocation-type", "RequestResponse")
+        limit = MAX_ASYNC_BYTES if kind == "Event" else behaviour.max_body_bytes
+        if len(seen.body) > limit:
+            behaviour = TOO_LARGE
+        elif behaviour.concurrency and function.running >= behaviour.concurrency:
+            behaviour = replace(THROTTLED, retry_after_seconds=behaviour.retry_after_seconds)
+        count_call(function, behaviour, identity, ran=behaviour.outcome != "error" and kind != "DryRun")
+        self._running = function
+        if behaviour.latency_ms:
+            loop = asyncio.get_running_loop()
+            loop.call_later(behaviour.latency_ms / 1000, self._answer, behaviour, seen, kind)
+        else:
+            self._answer(behaviour, seen, kind)
+
+    def _answer(self, behaviour: Behaviour, seen: Seen, kind: str) -> None:
+        if behaviour.outcome == "hang" or self.transport.is_closing():
+            return
+        self._finished()
+        if behaviour.outcome == "drop_after":
+            self.transport.abort()
+        elif behaviour.outcome == "error":
+            retry_after = behaviour.retry_after_seconds
+            extra = f"x-amzn-ErrorType: {behaviour.error_type}\r\n"
+            extra += "" if retry_after is None else f"Retry-After: {retry_after}\r\n"
+            self._write(behaviour.status, extra, api_error_body(behaviour))
+        elif kind != "RequestResponse":
+            self._write(202 if kind == "Event" else 204, "", b"")
+        else:
+            extra = f"X-Amz-Executed-Version: {behaviour.executed_version}\r\n"
+            if behaviour.outcome == "function_error":
+                extra += "X-Amz-Function-Error: Unhandled\r\n"
+            if seen.headers.get("x-amz-log-type") == "Tail":
+                log = base64.b64encode(behaviour.log.encode()[-4096:]).decode()
+                extra += f"X-Amz-Log-Result: {log}\r\n"
+            body = answer_body(behaviour, seen.body)
+            if behaviour.outcome == "half":
+                self._write(200, extra, body, send=len(body) // 2)
+                self.transport.close()
+            else:
+                self._write(200, extra, body)
+
+    def _write(self, status: int, extra: str, body: bytes, send: int | None = None) -> None:
+        length = "" if status == 204 else f"Content-Length: {len(body)}\r\n"
+        head = (
+            f"HTTP/1.1 {status} Answer\r\nContent-Type: application/json\r\n{length}"
+            f"x-amzn-RequestId: {next(self._stub.request_ids):08x}-0000-4000-8000-000000000000\r\n{extra}\r\n"
+        )
+        self.transport.write(head.encode() + body[:send])
+
+    def _finished(self) -> None:
+        if self._running is not None:
+            self._running.running -= 1
+            self._running = None
+
+
+async def _serve(port: int, keep_requests: bool) -> None:
+    stub = LambdaStub()
+    stub.keep_requests = keep_requests
+    await stub.start(port)
+    print(stub.port, flush=True)
+    # Ends with the process that started it: its end of our standard input closes when it dies, killed or not.
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    await stub.stop()
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    import uvloop
+
+    parser = argparse.ArgumentParser(description="Lambda Invoke stub on 127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one; it is printed")
+    uvloop.run(_serve(parser.parse_args().port, keep_requests=False))
+
+
+if __name__ == "__main__":
+    main()
