@@ -223,8 +223,8 @@ class Processor:
         self._release(runs, reason)
         log_event(
             log, logging.INFO, "partitions_released", processor=self.settings.name, reason=reason,
-            partitions=_text(run.key for run in runs), open_records=sum(r.frontier.open_records() for r in runs),
-            drain_seconds=round(seconds, 3),
+            partitions=_text(run.key for run in runs), drain_seconds=round(seconds, 3),
+            open_records=sum(run.frontier.open_records() for run in runs),
         )  # fmt: skip
 
     def _release(self, runs: Sequence[PartitionRun], reason: str) -> None:

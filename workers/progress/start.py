@@ -32,12 +32,9 @@ class DataLoss:
     def describe(self, partition: str) -> str:
         """What happened and what to do about it, for the processor's error."""
         if self.lost:
-            what = (
-                f"{self.lost} records of {partition} from offset {self.committed} on are gone: retention or deletion "
-                "overtook the processor"
-            )
+            what = f"{self.lost} records of {partition} from offset {self.committed} on are gone (retention?)"
         else:
-            what = f"{partition} ends at offset {self.high}, before the committed {self.committed}: was the topic made anew?"
+            what = f"{partition} ends at {self.high}, before the committed {self.committed} (made anew?)"
         return f"{what}; set options.onDataLoss to earliest or latest to go on without them"
 
 

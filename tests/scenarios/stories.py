@@ -1,0 +1,39 @@
+"""The processors that scenarios run: one call, plain, with the options that make a story short."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.scenarios.world import World
+
+GROUP = "penstock-story"
+
+
+def calling(world: World, source: str, results: str, dead: str, call: dict[str, Any], **options: Any) -> dict[str, Any]:
+    """`$source` -> one `$externalFunction` on the stub -> `$emit`."""
+    stage = {"connectionName": "functions", "functionName": "f", **call}
+    return story(world, source, results, dead, [{"$externalFunction": stage}], **options)
+
+
+def story(
+    world: World, source: str, results: str | None, dead: str, stages: list[dict[str, Any]], **options: Any
+) -> dict[str, Any]:
+    """A processor around `stages`. Its group is its own: the source topic's name."""
+    pipeline: list[dict[str, Any]] = [
+        {
+            "$source": {
+                "connectionName": "kafka",
+                "topic": source,
+                "config": {"auto_offset_reset": "earliest", "group_id": group_of(source)},
+            }
+        },
+        *stages,
+    ]
+    if results is not None:
+        pipeline.append({"$emit": {"connectionName": "kafka", "topic": results}})
+    return {"pipeline": pipeline, "options": {"dlq": {"connectionName": "kafka", "topic": dead}, **options}}
+
+
+def group_of(source: str) -> str:
+    """The consumer group of a story's processor."""
+    return f"{GROUP}-{source}"

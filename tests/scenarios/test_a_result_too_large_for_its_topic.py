@@ -1,0 +1,31 @@
+"""A result that its topic refuses becomes a dead letter; one that both refuse keeps its coordinates."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.scenarios.stories import group_of, story
+from tests.scenarios.world import World, until
+
+
+@pytest.mark.kafka
+def test_a_result_too_large_for_its_topic(world: World) -> None:
+    """The partition goes on in both cases."""
+    source = world.topic("in", max_message_bytes="4000000")
+    results = world.topic("out", max_message_bytes="20000")
+    dead = world.topic("dead", max_message_bytes="200000")
+    app = world.write_app(
+        world.connections(), {"p": story(world, source, results, dead, [{"$addFields": {"x": 1}}])}
+    )
+    sizes = [10, 50_000, 1_500_000, 20]
+    world.produce(source, [{"id": size, "pad": "".join(chr(33 + i * 7919 % 90) for i in range(size))} for size in sizes])
+    world.ready_worker(app)
+    until(lambda: world.lag(group_of(source), source) == 0, 40, "lag 0")
+    assert [record.json["id"] for record in world.read(results)] == [10, 20]
+    whole, cut = sorted(world.read(dead), key=lambda record: record.value is None)
+    assert whole.json["id"] == 50_000
+    assert whole.why["errInfo"]["class"] == "ResultTooLarge"
+    assert cut.value is None
+    assert cut.why["truncated"] is True
+    assert cut.why["valueBytes"] > 1_500_000
+    assert cut.why["_stream_meta"]["source"]["offset"] == 2
