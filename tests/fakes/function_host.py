@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -126,7 +127,7 @@ class EmbeddedHost:
 
     async def call(self, name: str, event: Any = None, **headers: str) -> Answer:
         """Invoke with `event` as JSON; header names with `_` for `-`."""
-        return await self.send(name, json.dumps(event).encode(), **headers)
+        return await self.send(name, BytesIO(json.dumps(event).encode()), **headers)
 
     async def send(self, name: str, body: Any, **headers: str) -> Answer:
         """Invoke with a body as it is."""

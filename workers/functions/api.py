@@ -18,7 +18,6 @@ from urllib.parse import parse_qs, unquote
 
 import orjson
 from aiohttp import HttpVersion11, web
-from aiohttp.web_exceptions import HTTPException
 
 from workers.functions import answers
 from workers.functions.answers import ApiError
@@ -93,8 +92,8 @@ class Api:
             return self._page(request.method, path.partition("?")[0])
         except ApiError as error:
             return _error(error, request_id)
-        except HTTPException as problem:  # what aiohttp found wrong with the request's framing
-            return _error(answers.bad_content(problem.reason), request_id)
+        except web.RequestPayloadError:  # aiohttp found the chunks of the body malformed
+            return _error(answers.bad_content("The request's body could not be read."), request_id)
         except Exception as problem:
             if isinstance(problem, ConnectionError):
                 raise
@@ -185,7 +184,7 @@ def _client_context(text: str) -> bytes:
 async def _read_body(request: web.BaseRequest, limit_bytes: int, invocation_type: str) -> bytes:
     """The whole body. Raises ApiError 413 before it holds more than `limit_bytes` and one read.
 
-    The announced length is not trusted alone: chunked bodies announce none, and aiohttp unpacks gzip.
+    The announced length is not trusted alone: chunked bodies announce none.
     """
     if not request.can_read_body:
         return b""

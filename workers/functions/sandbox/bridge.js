@@ -8,11 +8,14 @@
   const { apply, ownKeys } = Reflect;
   const { defineProperty, freeze } = Object;
   const PromiseHere = Promise, ErrorHere = Error, StringHere = String, NumberHere = Number, MapHere = Map, DateHere = Date;
-  const then = Promise.prototype.then, resolve = Promise.resolve;
+  const join = Array.prototype.join, then = Promise.prototype.then, resolve = Promise.resolve;
   const now = performance.now.bind(performance);
   const writeLog = globalThis.__penstockLog;
   delete globalThis.__penstockLog;
   const config = parse(configText);
+
+  // The engine joins long strings lazily (ropes), and its Python side cannot read those: what leaves is joined here.
+  const flat = (...parts) => apply(join, parts, [""]);
 
   let current = 0;      // number of the call that runs; what a call before it left behind cannot answer for it
   let state = null;     // "S" + JSON or "F" + JSON once the call has settled
@@ -46,17 +49,18 @@
     }
   }
   function fail(call, error) {
-    if (call === current && state === null) state = "F" + describe(error);
+    if (call === current && state === null) state = flat("F", describe(error));
   }
   function succeed(call, value) {
     if (call !== current || state !== null) return;
     try {
       const text = stringify(value);
-      state = "S" + (text === undefined ? "null" : text);
+      state = flat("S", text === undefined ? "null" : text);
     } catch (error) {
       if (isOutOfMemory(error)) return fail(call, error);
       const why = error && error.message !== undefined ? error.message : error;
-      state = "F" + stringify({ errorType: "Runtime.MarshalError", errorMessage: "Unable to stringify the response: " + StringHere(why), trace: [] });
+      const text = "Unable to stringify the response: " + StringHere(why);
+      state = flat("F", stringify({ errorType: "Runtime.MarshalError", errorMessage: text, trace: [] }));
     }
   }
   function isOutOfMemory(error) {
@@ -77,7 +81,7 @@
   }
   const print = (level) => (...values) => {
     const line = new DateHere().toISOString() + "\t" + context.awsRequestId + "\t" + level + "\t" + values.map(show).join(" ");
-    writeLog(line.toWellFormed().replaceAll("\0", "\ufffd") + "\n");  // the engine's C strings end at NUL
+    writeLog(flat(line.toWellFormed().replaceAll("\0", "\ufffd"), "\n"));  // the engine's C strings end at NUL
   };
   const console = {
     log: print("INFO"), info: print("INFO"), debug: print("DEBUG"), warn: print("WARN"),
@@ -152,7 +156,7 @@
       const args = parse(argsText);
       // `exports = function (...)` gets the arguments alone; Lambda's `exports.handler` gets (event, context).
       const result = apply(target, undefined, wantsContext ? [args[0], context] : args);
-      if (result !== null && typeof result === "object" && typeof result.then === "function") {
+      if (result instanceof PromiseHere || (result !== null && typeof result === "object" && typeof result.then === "function")) {
         apply(then, apply(resolve, PromiseHere, [result]), [(value) => succeed(call, value), (error) => fail(call, error)]);
       } else {
         succeed(call, result);
@@ -166,7 +170,7 @@
   function penstockNext() {
     if (state !== null) return state;
     if (asked.length) {
-      const text = "H[" + asked.join(",") + "]";
+      const text = flat("H[", apply(join, asked, [","]), "]");
       asked = [];
       return text;
     }

@@ -126,6 +126,16 @@ def bound_memory(memory_bytes: int) -> None:
     bound(resource.RLIMIT_AS, baseline + memory_bytes)
 
 
+def peak_memory_kib() -> int | None:
+    """The most memory this process ever held, or None where the system does not tell. Not `ru_maxrss`: that
+    one starts at what the host held when it started this process."""
+    try:
+        status = Path("/proc/self/status").read_text("ascii")
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), None)
+
+
 def bound(what: int, most: int) -> None:
     """Set a resource limit for good, never above what the process was given."""
     _, hard = resource.getrlimit(what)

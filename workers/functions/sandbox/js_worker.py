@@ -24,6 +24,7 @@ _COPIES_BYTES: Final = (
 )  # texts on their way: args and answer, a few copies of 6 MiB each, above the heap
 _BRIDGE: Final = Path(__file__).with_name("bridge.js")
 _OUT_OF_MEMORY: Final = "InternalError: out of memory"
+_NULL_JSON: Final = '{"errorType":"null"'
 _OUT_OF_MEMORY_JSON: Final = '{"errorType":"InternalError","errorMessage":"out of memory"'
 
 
@@ -33,7 +34,8 @@ class Engine:
     def __init__(self, message: dict[str, Any], channel: child.Channel) -> None:
         self._channel = channel
         self._file: str = message["file"]
-        self._memory_mb = message["memoryBytes"] >> 20
+        self._memory_bytes: int = message["memoryBytes"]
+        self._memory_mb = self._memory_bytes >> 20
         self._timeout_ms = message["timeoutSeconds"] * 1000
         self._most_bytes: int = message["maxResponseBytes"]
         source = child.read_source(message)
@@ -88,7 +90,7 @@ class Engine:
             step = "F" + json.dumps(self._load_failure(str(problem)).error)
             if str(problem).startswith(_OUT_OF_MEMORY):
                 step = "F" + _OUT_OF_MEMORY_JSON
-        if step.startswith(_OUT_OF_MEMORY_JSON, 1):
+        if step.startswith(_OUT_OF_MEMORY_JSON, 1) or (step.startswith(_NULL_JSON, 1) and self._was_full()):
             self._end_without_memory(call)
         payload = step[1:].encode("utf-8")
         error = child.too_large(len(payload), self._most_bytes)
@@ -131,6 +133,13 @@ class Engine:
     def _run_jobs(self) -> None:
         while self._context.execute_pending_job():
             pass
+
+    def _was_full(self) -> bool:
+        """Whether a thrown null was the engine's: it throws that when there is no memory left for the error.
+        The function's values are freed by now, so the process's peak has to tell it from a function's own
+        null."""
+        peak_kib = child.peak_memory_kib()
+        return peak_kib is None or peak_kib << 10 >= self._memory_bytes // 2
 
     def _end_without_memory(self, call: child.Call) -> None:
         text = f"the function needs more than its {self._memory_mb} MB of memory"
