@@ -6,7 +6,9 @@ record.
 
 from __future__ import annotations
 
+import importlib.metadata
 import itertools
+import platform
 import threading
 from collections.abc import Iterable
 from typing import Any
@@ -14,11 +16,13 @@ from typing import Any
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
-from workers.metrics import ENGINE, OTHER, PROCESSOR_STATE, STATES, Metric
+from workers.metrics import BUILD_INFO, ENGINE, OTHER, PROCESSOR_STATE, STATES, Metric
 
 
 class Metrics:
     """Counts the metrics of a catalogue in a registry of its own. Safe to use from several threads.
+
+    `with_process` adds what is true of the process: its CPU and memory, and what is running.
 
     `counter`, `gauge` and `histogram` return a child to keep and use again: adding to it costs
     about 1 us. A child that `forget` removed goes on counting but is no longer shown.
@@ -35,6 +39,8 @@ class Metrics:
         self._children: dict[tuple[str, ...], Any] = {}
         self._series = dict.fromkeys(self._parents, 0)
         self._lock = threading.Lock()
+        if with_process and BUILD_INFO.name in self._parents:
+            self.gauge(BUILD_INFO, importlib.metadata.version("penstock"), platform.python_version()).set(1)
 
     def counter(self, metric: Metric, *values: str) -> Counter:
         """The counter of these label values, in the order of `metric.labels`."""

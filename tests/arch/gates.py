@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 70
@@ -171,6 +171,23 @@ def impure(path: str, source: str) -> Iterator[str]:
     for function, _ in functions(ast.parse(source)):
         if isinstance(function, ast.AsyncFunctionDef):
             yield f"{path}:{function.lineno}: {function.name} waits in a decision"
+
+
+def names_used(source: str) -> set[str]:
+    """Every name that a module reads, bare or behind a dot."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            found.add(node.attr)
+    return found
+
+
+def uncounted(metrics: Iterable[str], sources: Iterable[str]) -> Iterator[str]:
+    """Metrics of the catalogue that no module counts: the page promises them and nobody would ever see them."""
+    used = set().union(*(names_used(source) for source in sources))
+    yield from (f"{name} is in the catalogue, and nothing counts it" for name in metrics if name not in used)
 
 
 def tests_of(source: str) -> Iterator[Function]:

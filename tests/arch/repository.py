@@ -27,6 +27,7 @@ REGISTRY_HOSTS = re.compile(
 MACHINE_PATHS = re.compile(r"(?<![\w./~$}*-])/(?:work|root|home|Users|tmp|private|mnt)/[\w.-]")
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+NAMED = re.compile(r"(?<![\w./])(?:workers|topics|tests|benchmarks|docs)/[\w/-]+\.(?:py|md|yaml|js)\b")
 QUOTED = re.compile(r"`([\w./-]+)`")
 
 
@@ -103,6 +104,14 @@ def dead_links(path: str, text: str, exists: Collection[str]) -> Iterator[str]:
             and quoted not in exists
         ):
             yield f"{path}: there is no {quoted}"
+
+
+def dead_paths(path: str, source: str, exists: Collection[str]) -> Iterator[str]:
+    """Files that a comment or docstring of the code sends its reader to, and that are not there."""
+    for number, line in enumerate(source.splitlines(), 1):
+        for found in NAMED.findall(line):
+            if found not in exists:
+                yield f"{path}:{number}: there is no {found}"
 
 
 def _joined(folder: PurePosixPath, target: str) -> PurePosixPath:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import tomllib
 from collections.abc import Iterable
+from functools import cache
 
 import pytest
 
@@ -95,11 +96,25 @@ def test_no_page_links_to_nothing() -> None:
     assert found == []
 
 
+def test_no_docstring_sends_its_reader_to_nothing() -> None:
+    """Paths in comments and docstrings are those of files that exist."""
+    found = [
+        said for p, source in python_files(*RUNNING) for said in repository.dead_paths(p, source, existing())
+    ]
+    assert found == []
+
+
 def dead(path: str, text: str) -> Iterable[str]:
     """The dead links of a page in this repository."""
+    return repository.dead_links(path, text, existing())
+
+
+@cache
+def existing() -> frozenset[str]:
+    """All files of the repository and their folders."""
     files = tracked()
     folders = {"/".join(path.split("/")[:depth]) for path in files for depth in range(1, path.count("/") + 1)}
-    return repository.dead_links(path, text, {*files, *folders})
+    return frozenset({*files, *folders})
 
 
 # ---- each gate is seen failing ----
@@ -192,3 +207,12 @@ def test_a_dead_link_is_seen(planted: str) -> None:
 def test_a_link_that_leads_somewhere_is_accepted(fine: str) -> None:
     """Also names that are no paths of this repository."""
     assert list(repository.dead_links("docs/page.md", fine, {"docs/page.md", "README.md"})) == []
+
+
+def test_a_path_to_nothing_in_a_docstring_is_seen() -> None:
+    """With its line; a path that exists, or is part of another one, is fine."""
+    source = '"""See docs/gone.md, docs/page.md and my/docs/x.md."""\n# as tests/gone.py says\n'
+    assert list(repository.dead_paths("workers/x.py", source, {"docs/page.md"})) == [
+        "workers/x.py:1: there is no docs/gone.md",
+        "workers/x.py:2: there is no tests/gone.py",
+    ]

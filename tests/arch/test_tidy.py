@@ -8,6 +8,7 @@ import pytest
 
 from tests.arch import gates
 from tests.arch.sources import PACKAGES, RUNNING, python_files, tracked
+from workers import metrics
 
 
 def complaints(check: Callable[[str], Iterable[str]], *packages: str) -> list[str]:
@@ -63,6 +64,13 @@ def test_only_the_command_line_prints() -> None:
         for said in gates.calls_of(frozenset({"print"}), source)
     ]
     assert found == []
+
+
+def test_every_metric_of_the_catalogue_is_counted() -> None:
+    """What docs/metrics.md promises can be seen."""
+    constants = [name for name, value in vars(metrics).items() if isinstance(value, metrics.Metric)]
+    sources = [source for path, source in python_files("workers") if path != "workers/metrics.py"]
+    assert list(gates.uncounted(constants, sources)) == []
 
 
 def test_no_test_is_skipped() -> None:
@@ -210,6 +218,13 @@ def test_an_impure_decision_is_seen(path: str, planted: str) -> None:
     """In every pure place, also in one that does not exist yet; elsewhere it is allowed."""
     assert len(list(gates.impure(path, planted))) == 1
     assert list(gates.impure("workers/engine/worker.py", planted)) == []
+
+
+def test_a_metric_that_nothing_counts_is_seen() -> None:
+    """An import of it is not a use."""
+    sources = ["from workers.metrics import A, B\ncounted.gauge(A)", "metrics.C"]
+    said = ["B is in the catalogue, and nothing counts it"]
+    assert list(gates.uncounted(["A", "B", "C"], sources)) == said
 
 
 def test_what_only_names_things_is_pure() -> None:

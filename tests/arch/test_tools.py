@@ -147,8 +147,19 @@ IMPORTS = {
     "workers.engine.fanout": ("pycurl", "the engine names no client library"),
     "workers.cli": ("topics.admin", "the topics command alone administers topics"),
     "workers.pipeline.stages.one": ("workers.pipeline.stages.other", "one operator never imports another"),
+    "workers.pipeline.expressions.one": (
+        "workers.pipeline.expressions.other",
+        "one family of expressions never imports another",
+    ),
+    "workers.pipeline.accumulators.one": (
+        "workers.pipeline.accumulators.other",
+        "one family of accumulators never imports another",
+    ),
     "workers.counting": ("tests", "nothing that runs imports its tests or benchmarks"),
 }
+
+
+OPERATORS = ("stages", "expressions", "accumulators")
 
 
 def skeleton(folder: Path, planted: dict[str, str]) -> Path:
@@ -156,7 +167,8 @@ def skeleton(folder: Path, planted: dict[str, str]) -> Path:
     names = [
         path for path in tracked() if path.endswith(".py") and path.split("/")[0] in ("workers", "topics")
     ]
-    for path in (*names, "workers/pipeline/stages/one.py", "workers/pipeline/stages/other.py"):
+    operators = [f"workers/pipeline/{kind}/{name}.py" for kind in OPERATORS for name in ("one", "other")]
+    for path in (*names, *operators):
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")

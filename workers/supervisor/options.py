@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ENGINE_COMMAND = (sys.executable, "-m", "workers", "engine")
+# -P: a folder called `workers` where somebody happens to stand must not be taken for this package.
+ENGINE_COMMAND = (sys.executable, "-P", "-m", "workers", "engine")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import threading
 
 import pytest
@@ -121,8 +122,11 @@ def test_a_dropped_processor_leaves_nothing_behind() -> None:
 
 
 def test_the_process_itself_is_shown_when_asked() -> None:
-    """CPU and memory of an engine process are scraped beside its own metrics."""
-    assert "process_cpu_seconds_total" in Metrics().text()
+    """CPU, memory and version of an engine process are scraped beside its own metrics."""
+    text = Metrics().text()
+    assert "process_cpu_seconds_total" in text
+    assert f'penstock_build_info{{python="{platform.python_version()}",version="' in text
+    assert "process_" not in Metrics(with_process=False).text()
 
 
 def test_threads_that_ask_for_one_new_child_at_once_get_one() -> None:
