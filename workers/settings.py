@@ -1,0 +1,211 @@
+"""Every bound of the engine, and what a processor may change of it. Frozen, read once at the edge.
+
+The three families: `EngineSettings` (all processors of a process), `ProcessorOptions` (`options` of one
+processor; what it does not say comes from the engine's), `ServiceSettings` (PENSTOCK_* of the environment).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from workers.errors import Invalid, Problem
+
+MIB: Final = 1024 * 1024
+
+DURATION_RULE: Final = "a time such as 500ms, 25s or 5m (a bare number counts seconds)"
+SIZE_RULE: Final = "a size such as 512KiB or 16MiB (a bare number counts bytes)"
+_DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(ms|s|m|h)?")
+_DURATION_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_SIZE: Final = re.compile(r"(\d{1,15})\s*(B|KiB|MiB|GiB)?")
+_SIZE_UNITS: Final = {"B": 1, "KiB": 1024, "MiB": MIB, "GiB": 1024 * MIB}
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """Bounds of one processor in one engine process. Seconds, bytes and records as the names say."""
+
+    # Records between being taken and being settled. 20 ms calls at 5,000 records/s keep 100 in flight; 10,000
+    # also hold two seconds of that rate while a call at the head of a partition is tried again.
+    max_buffered_records: int = 10_000
+    # The same in bytes of record values: 6.5 KB a record at the bound above. With decoded documents (about 3
+    # times their text) a full processor stays under the 250 MB a process that the design promises.
+    max_buffered_bytes: int = 64 * MIB
+    # Records asked of the client at once: 1.5 ms of work at 3 us a record, so a pause or a revocation waits
+    # no longer for the poll thread.
+    poll_batch_records: int = 500
+    # Records that a segment works on before other tasks of the loop have their turn: about 3 ms at 6 us each.
+    slice_records: int = 500
+    # A crash repeats what was acked and not yet committed: half a second of the rate, at 2 commits a second.
+    commit_interval_seconds: float = 0.5
+    # SIGTERM to the end; under the 30 s that Kubernetes grants before it kills the pod.
+    drain_timeout_seconds: float = 25.0
+    # What open calls get when their partition moves away. The poll thread stands still for it, so it must
+    # stay far below max.poll.interval.ms (300 s); most calls end within 5 s.
+    revoke_drain_seconds: float = 5.0
+    # A full processor first stops asking for this long, then pauses: a pause throws away what the client
+    # fetched ahead (measured: 60 MB for 13,000 records when flapping).
+    hold_before_pause_seconds: float = 1.0
+    # A larger record is poison. The broker's own default is 1 MB; the embedded one takes 16 MiB.
+    max_record_bytes: int = 16 * MIB
+    # What librdkafka fetches ahead, for the whole process; divided by the number of processors.
+    fetch_ahead_kilobytes: int = 65_536
+    # The least that one processor gets of it: one fetch of a partition (max.partition.fetch.bytes, 1 MiB).
+    min_fetch_ahead_kilobytes: int = 1_024
+    # The `doc` of a dead letter is cut here: it helps a person, the original value is whole beside it.
+    dead_letter_doc_bytes: int = 8 * 1024
+    # Between two frames of an engine to its supervisor, which calls 30 s of silence dead.
+    status_interval_seconds: float = 1.0
+
+    def __post_init__(self) -> None:
+        assert 0 < self.poll_batch_records <= self.max_buffered_records
+        assert 0 < self.max_record_bytes
+        assert self.revoke_drain_seconds <= self.drain_timeout_seconds
+
+    def with_options(self, options: ProcessorOptions) -> EngineSettings:
+        """These settings with what the processor says otherwise."""
+        said = {
+            "max_buffered_records": options.max_in_flight,
+            "max_buffered_bytes": options.max_buffered_bytes,
+            "commit_interval_seconds": options.commit_interval,
+            "drain_timeout_seconds": options.drain_timeout,
+            "revoke_drain_seconds": options.revoke_drain,
+            "max_record_bytes": options.max_record_bytes,
+        }
+        changed: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+        records = changed.get("max_buffered_records", self.max_buffered_records)
+        changed["poll_batch_records"] = min(self.poll_batch_records, records)
+        drain = changed.get("drain_timeout_seconds", self.drain_timeout_seconds)
+        revoke = changed.get("revoke_drain_seconds", self.revoke_drain_seconds)
+        changed["revoke_drain_seconds"] = min(revoke, drain)
+        return replace(self, **changed)
+
+    def fetch_ahead_each(self, processors: int) -> int:
+        """Kilobytes that one of `processors` consumers may fetch ahead (queued.max.messages.kbytes)."""
+        return max(self.min_fetch_ahead_kilobytes, self.fetch_ahead_kilobytes // max(1, processors))
+
+
+def seconds_of(value: Any) -> float:
+    """`25`, `"25s"`, `"500ms"`, `"5m"` as seconds. Raises ValueError with what would be right."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(DURATION_RULE)
+    return float(found[1]) * _DURATION_UNITS[found[2] or "s"]
+
+
+def bytes_of(value: Any) -> int:
+    """`1024`, `"512KiB"`, `"16MiB"` as bytes. Raises ValueError with what would be right."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(SIZE_RULE)
+    return int(found[1]) * _SIZE_UNITS[found[2] or "B"]
+
+
+Seconds = Annotated[float, BeforeValidator(seconds_of), WithJsonSchema({"type": ["number", "string"]})]
+Bytes = Annotated[int, BeforeValidator(bytes_of), WithJsonSchema({"type": ["integer", "string"]})]
+
+
+class Model(BaseModel):
+    """What a user writes: camelCase keys, unknown ones refused, never changed, inputs kept out of errors."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=False,
+        hide_input_in_errors=True, protected_namespaces=(),
+    )  # fmt: skip
+
+
+class DeadLetterOptions(Model):
+    """`options.dlq`: where records go that can never pass. A part left out keeps its default."""
+
+    connection_name: str | None = Field(
+        default=None, min_length=1, description="the name of a Kafka connection"
+    )
+    topic: str | None = Field(default=None, min_length=1, max_length=249, description="the name of a topic")
+    format: Literal["header", "document"] = "header"
+
+
+class ProcessorOptions(Model):
+    """`options` of a processor. None: the engine's default.
+
+    Without `dlq` dead letters go to `<processor>.dlq` on the connection of the `$source`: nothing is lost by
+    leaving it out.
+    """
+
+    dlq: DeadLetterOptions = Field(default_factory=DeadLetterOptions)
+    delivery: Literal["at-least-once"] = "at-least-once"
+    ordering: Literal["partition"] = "partition"
+    tombstones: Literal["pass", "drop", "dlq"] = "pass"
+    on_data_loss: Literal["fail", "earliest", "latest"] = "fail"
+    # Up to 10 minutes: a pod with a longer grace period is rare, and a typing error in the unit is not.
+    drain_timeout: Seconds | None = Field(default=None, ge=0, le=600)
+    # The poll thread stands still for it: a fifth of max.poll.interval.ms (300 s) is safe.
+    revoke_drain: Seconds | None = Field(default=None, ge=0, le=60)
+    # Below 50 ms the commits themselves become the load; above 60 s a crash repeats a minute of records.
+    commit_interval: Seconds | None = Field(default=None, ge=0.05, le=60)
+    max_in_flight: int | None = Field(default=None, ge=1, le=1_000_000, strict=True)
+    max_buffered_bytes: Bytes | None = Field(default=None, ge=MIB, le=8 * 1024 * MIB)
+    # 64 MiB is message.max.bytes of our producers: nothing larger could be dead-lettered.
+    max_record_bytes: Bytes | None = Field(default=None, ge=1024, le=64 * MIB)
+
+
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+# Processes are meant for one core each; more than 64 on one machine is a typing error.
+MAX_PROCESSES: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """What the environment says of a whole `penstock worker`; options of the command win over it."""
+
+    log_level: str = "info"
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 9464
+    processes: int = 1
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> ServiceSettings:
+        """Read PENSTOCK_LOG_LEVEL, PENSTOCK_METRICS_HOST, PENSTOCK_METRICS_PORT and PENSTOCK_PROCESSES.
+
+        Raises Invalid with every problem. Other PENSTOCK_* names are left alone: Kubernetes makes some of its
+        own (PENSTOCK_SERVICE_HOST) for a service of that name.
+        """
+        problems: list[Problem] = []
+        default = cls()
+        level = env.get("PENSTOCK_LOG_LEVEL", default.log_level).lower()
+        if level not in LOG_LEVELS:
+            problems.append(_wrong("PENSTOCK_LOG_LEVEL", level, f"one of {', '.join(LOG_LEVELS)}"))
+        found = cls(
+            log_level=level,
+            metrics_host=env.get("PENSTOCK_METRICS_HOST", default.metrics_host),
+            metrics_port=_integer(env, "PENSTOCK_METRICS_PORT", default.metrics_port, (0, 65_535), problems),
+            processes=_integer(env, "PENSTOCK_PROCESSES", default.processes, (1, MAX_PROCESSES), problems),
+        )
+        if not found.metrics_host:
+            problems.append(_wrong("PENSTOCK_METRICS_HOST", "", "an address to listen on, such as 0.0.0.0"))
+        if problems:
+            raise Invalid(problems)
+        return found
+
+
+def _integer(
+    env: Mapping[str, str], name: str, default: int, bounds: tuple[int, int], problems: list[Problem]
+) -> int:
+    text = env.get(name, str(default)).strip()
+    low, high = bounds
+    if re.fullmatch(r"\d{1,9}", text) and low <= int(text) <= high:
+        return int(text)
+    problems.append(_wrong(name, text, f"a whole number from {low} to {high}"))
+    return default
+
+
+def _wrong(name: str, found: str, expected: str) -> Problem:
+    return Problem("environment", name, f"found {found!r}", f"expected {expected}")
