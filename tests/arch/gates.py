@@ -185,7 +185,7 @@ def names_used(source: str) -> set[str]:
 
 
 def uncounted(metrics: Iterable[str], sources: Iterable[str]) -> Iterator[str]:
-    """Metrics of the catalogue that no module counts: the page promises them and nobody would ever see them."""
+    """Metrics of the catalogue that no module counts: the page promises them, and nobody ever sees them."""
     used = set().union(*(names_used(source) for source in sources))
     yield from (f"{name} is in the catalogue, and nothing counts it" for name in metrics if name not in used)
 

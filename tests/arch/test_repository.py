@@ -202,7 +202,7 @@ def test_a_dead_link_is_seen(planted: str) -> None:
 @pytest.mark.parametrize(
     "fine",
     ["[a](https://example.org/x.md)", "[a](#part)", "[a](page.md#part)", "[a](../README.md)",
-     "`docs/page.md`", "`workers/x.py`", "`docs/topic`", "`orders.yaml`"],
+     "`docs/page.md`", "`workers/x.py`", "`docs/topic`", "`topics/orders.yaml`", "`orders.yaml`"],
 )  # fmt: skip
 def test_a_link_that_leads_somewhere_is_accepted(fine: str) -> None:
     """Also names that are no paths of this repository."""
@@ -211,7 +211,7 @@ def test_a_link_that_leads_somewhere_is_accepted(fine: str) -> None:
 
 def test_a_path_to_nothing_in_a_docstring_is_seen() -> None:
     """With its line; a path that exists, or is part of another one, is fine."""
-    source = '"""See docs/gone.md, docs/page.md and my/docs/x.md."""\n# as tests/gone.py says\n'
+    source = '"""See docs/gone.md, docs/page.md, topics/orders.yaml and my/docs/x.md."""\n# as tests/gone.py says\n'
     assert list(repository.dead_paths("workers/x.py", source, {"docs/page.md"})) == [
         "workers/x.py:1: there is no docs/gone.md",
         "workers/x.py:2: there is no tests/gone.py",
