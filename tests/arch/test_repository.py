@@ -211,7 +211,9 @@ def test_a_link_that_leads_somewhere_is_accepted(fine: str) -> None:
 
 def test_a_path_to_nothing_in_a_docstring_is_seen() -> None:
     """With its line; a path that exists, or is part of another one, is fine."""
-    source = '"""See docs/gone.md, docs/page.md, topics/orders.yaml and my/docs/x.md."""\n# as tests/gone.py says\n'
+    source = (
+        '"""See docs/gone.md, docs/page.md, topics/a.yaml and my/docs/x.md."""\n# as tests/gone.py says\n'
+    )
     assert list(repository.dead_paths("workers/x.py", source, {"docs/page.md"})) == [
         "workers/x.py:1: there is no docs/gone.md",
         "workers/x.py:2: there is no tests/gone.py",
