@@ -117,7 +117,7 @@ class TopicContract(BaseModel):
 
 
 def parse_contract(data: Any, file: str) -> TopicContract:
-    """The contract in `data`, the content of `file` (`topics/orders.yaml`: the topic is `orders`).
+    """The contract in `data`, the content of `file`, whose name without `.yaml` is the topic.
 
     Raises ContractInvalid with all problems.
     """

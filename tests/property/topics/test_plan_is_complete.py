@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from topics.admin.plan import Alter, ClusterState, Create, Grow, Refuse, Step, TopicState, plan, same_value
@@ -14,12 +14,12 @@ from topics.contract import TopicContract, parse_contract
 NAMES = ("a", "b", "c", "d")
 SETTINGS = {
     "retention.ms": st.integers(-1, 10).map(str),
-    "max.message.bytes": st.integers(0, 300_000).map(str),
+    "max.message.bytes": st.sampled_from(["1000", "90000", "500000"]),
     "cleanup.policy": st.sampled_from(["delete", "compact", "compact,delete", "delete,compact"]),
     "min.cleanable.dirty.ratio": st.sampled_from(["0.5", "0.50", "0.25"]),
 }
 CONFIGS = st.fixed_dictionaries({}, optional=SETTINGS)
-STATES = st.builds(TopicState, st.integers(1, 5), st.just(1), CONFIGS)
+STATES = st.builds(TopicState, st.integers(1, 3), st.just(1), CONFIGS)
 CLUSTERS = st.builds(
     ClusterState,
     st.integers(1, 5),
@@ -30,12 +30,16 @@ CLUSTERS = st.builds(
 
 @st.composite
 def contracts(draw: st.DrawFn) -> list[TopicContract]:
+    """Mostly contracts that can be kept: circles of dead letters have a test of their own."""
     made = []
     for name in draw(st.lists(st.sampled_from(NAMES), unique=True)):
+        earlier = [other for other in NAMES if other < name]
         data = {
-            "partitions": draw(st.integers(1, 5)),
+            "partitions": draw(st.integers(2, 6)),
             "config": draw(CONFIGS),
-            "deadLettersOf": draw(st.lists(st.sampled_from([*NAMES, "elsewhere"]), unique=True, max_size=2)),
+            "deadLettersOf": draw(
+                st.lists(st.sampled_from(["elsewhere", *earlier]), unique=True, max_size=2)
+            ),
         }
         made.append(parse_contract(data, f"topics/{name}.yaml"))
     return made
@@ -62,6 +66,7 @@ def carried_out(steps: Sequence[Step], have: ClusterState) -> ClusterState:
     return replace(have, topics=topics)
 
 
+@settings(max_examples=300)
 @given(want=contracts(), have=CLUSTERS)
 def test_carrying_out_a_plan_gives_what_was_wanted_and_nothing_more(
     want: list[TopicContract], have: ClusterState
@@ -82,6 +87,7 @@ def test_carrying_out_a_plan_gives_what_was_wanted_and_nothing_more(
     }
 
 
+@settings(max_examples=300)
 @given(want=contracts(), have=CLUSTERS)
 def test_a_plan_does_not_depend_on_the_order_of_the_contracts(
     want: list[TopicContract], have: ClusterState
