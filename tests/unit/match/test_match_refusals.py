@@ -63,6 +63,7 @@ REFUSED: list[tuple[Any, str, str]] = [
     ({"a": {"$bitsAnyClear": "1"}}, ".a.$bitsAnyClear", "not a bit mask"),
     ({"$alwaysTrue": 2}, ".$alwaysTrue", "not 1"),
     ({"$expr": 1}, ".$expr", "$expr is not possible here"),
+    ({"a": {"b": {5: 1}}}, ".a.b", "the field name 5"),
 ]
 
 
@@ -104,6 +105,6 @@ def test_a_query_without_end_is_refused() -> None:
     schema: dict[str, Any] = {}
     for _ in range(300):
         query, schema = {"$and": [query]}, {"not": schema}
-    for deep in (query, {"$jsonSchema": schema}, {"a": {"$not": query}}):
-        with pytest.raises(Invalid):
+    for deep in (query, {"$jsonSchema": schema}, {"a": {"$not": query}}, {"a": query}):
+        with pytest.raises(Invalid, match="nested too deep; at most 100 levels"):
             compile_match(deep, PATH)

@@ -74,12 +74,28 @@ def compile_match(
     refused. Raises Invalid with every problem. `test` raises what compiled expressions raise, nothing else.
     """
     compiler = Compiler([], _document_test, _operators, expr_compiler)
-    node = _query(query, Place(path, compiler))
+    place = Place(path, compiler)
+    node = _query(_plain(query, place), place)
     if compiler.problems:
         raise Invalid(compiler.problems)
     source = Source()
     text = source.node(node)
     return Match(Source().function(node), text, source.names)
+
+
+def _plain(value: Any, place: Place) -> Any:
+    """A copy in plain dicts and lists, with what no operator could judge refused: field names, depth."""
+    if not isinstance(value, (dict, list)):
+        return value
+    if place.depth > MAX_QUERY_DEPTH:
+        place.wrong("the query is nested too deep", f"at most {MAX_QUERY_DEPTH} levels")
+        return None
+    if isinstance(value, list):
+        return [_plain(item, place.at(number)) for number, item in enumerate(value)]
+    for name in value:
+        if not isinstance(name, str):
+            place.wrong(f"the field name {name!r}", "a field name that is text (in quotes)")
+    return {str(name): _plain(item, place.at(str(name))) for name, item in value.items()}
 
 
 def _document_test(query: Any, place: Place) -> DocumentTest:
@@ -103,8 +119,6 @@ def _query(query: Any, place: Place) -> Node:
     """A document of fields and logical operators: all must hold."""
     if not isinstance(query, dict):
         return _refuse(place, "not a document", "fields and conditions")
-    if place.depth > MAX_QUERY_DEPTH:
-        return _refuse(place, "the query is nested too deep", f"at most {MAX_QUERY_DEPTH} levels")
     members: list[Node] = []
     for name, operand in query.items():
         inside = place.at(name)
@@ -159,8 +173,6 @@ def _under_field(operand: Any, place: Place) -> Condition:
 
 def _operators(operand: dict[str, Any], place: Place) -> Condition:
     """A document of operators on one field: all must hold."""
-    if place.depth > MAX_QUERY_DEPTH:
-        return place.wrong("the query is nested too deep", f"at most {MAX_QUERY_DEPTH} levels")
     members: list[Condition] = []
     for name, value in operand.items():
         inside = place.at(name)

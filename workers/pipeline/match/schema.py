@@ -14,8 +14,6 @@ from workers.pipeline.match.nodes import Place, Single
 from workers.pipeline.match.schema_keywords import ARRAY_KEYWORDS, KEYWORDS, Check, non_negative
 from workers.pipeline.patterns import PatternError, compile_pattern
 
-MAX_SCHEMA_DEPTH: Final = 100
-
 _NOTES: Final = frozenset({"title", "description"})
 _REFUSED: Final = frozenset({"$ref", "$schema", "default", "definitions", "format", "id"})
 _ENCRYPTION: Final = frozenset({"encrypt", "encryptMetadata", "keyId", "algorithm"})
@@ -25,9 +23,6 @@ def compile_schema(schema: Any, place: Place) -> Single:
     """A test of any value by a schema; problems are noted at `place`."""
     if not isinstance(schema, dict):
         place.wrong("not a document", "a JSON Schema")
-        return lambda value: False
-    if place.depth > MAX_SCHEMA_DEPTH:
-        place.wrong("the schema is nested too deep", f"at most {MAX_SCHEMA_DEPTH} levels")
         return lambda value: False
     checks: list[Check] = []
     for keyword, operand in schema.items():
