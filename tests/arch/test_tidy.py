@@ -118,6 +118,7 @@ def test_sizes_counts_neither_self_nor_the_options_of_a_command() -> None:
     assert list(gates.sizes(f"class C:\n    @staticmethod\n    def f(x: int, {six}) -> None: ...\n")) != []
     assert list(gates.sizes("@app.command('worker')\n" + SEVEN)) == []
     assert list(gates.sizes("@app.route('worker')\n" + SEVEN)) != []
+    assert list(gates.sizes(SEVEN.replace("def f", "def test_f"))) == []
 
 
 @pytest.mark.parametrize(
