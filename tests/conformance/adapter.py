@@ -1,6 +1,9 @@
 """Answers the conformance protocol: one JSON line in, one out, with the compiled language behind it.
 
-    {"id", "kind": "expression" | "match" | "stages", ...} -> {"result"} | {"missing"} | {"error"} | {"unsupported"}
+    {"id", "kind": "expression", "expr", "doc"}     -> {"result"} or {"missing"}
+    {"id", "kind": "match", "query", "doc"}         -> {"result": true or false}
+    {"id", "kind": "stages", "pipeline", "input"}   -> {"result": [...]}
+                                                       or {"error"}, or {"unsupported"}, each with a text
 
 A plain integer is an int32, a number with a point or exponent a double; answers are canonical Extended JSON.
 `unsupported` is an operator of the language that Penstock does not have, or a fault of our own: both count as
@@ -20,7 +23,7 @@ from typing import Any, Final
 if __package__ in (None, ""):  # started as a script from the root of the repository
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.conformance.language import OPERATOR_NAMES
+from tests.conformance.language import EXPRESSION_NAMES, QUERY_NAMES, STAGE_NAMES
 from topics import codecs
 from workers.errors import Invalid, Poison
 from workers.model import DROPPED, Many, Refused
@@ -59,7 +62,7 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
     try:
         return _answer(case)
     except Invalid as error:
-        missing = sorted(set(_absent(error)))
+        missing = sorted(set(_absent(error, case["kind"])))
         return {"unsupported": ", ".join(missing)} if missing else {"error": str(error)}
     except (Poison, codecs.NotADocument) as error:
         return {"error": str(error)}
@@ -67,14 +70,17 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
         return {"unsupported": f"{type(error).__name__}: {error}"}
 
 
+def _expression(expression: Any, path: str) -> Any:
+    """`$expr` within a query; its place is the query's affair."""
+    return compiler("compile_expression")(expression)
+
+
 def _answer(case: dict[str, Any]) -> dict[str, Any]:
     if case["kind"] == "expression":
         value = compiler("compile_expression")(typed(case["expr"]))(typed(case.get("doc", {})))
         return {"missing": True} if value is MISSING else {"result": spelled(value)}
     if case["kind"] == "match":
-        match = compile_match(
-            typed(case["query"]), "$match", lambda expr, _: compiler("compile_expression")(expr)
-        )
+        match = compile_match(typed(case["query"]), "$match", _expression)
         return {"result": match.test(typed(case["doc"]))}
     (segment,) = compiler("compile_stages")(typed(case["pipeline"])).segments
     docs: list[Any] = []
@@ -88,15 +94,13 @@ def _answer(case: dict[str, Any]) -> dict[str, Any]:
     return {"result": spelled(docs)}
 
 
-def _absent(error: Invalid) -> Iterator[str]:
+def _absent(error: Invalid, kind: str) -> Iterator[str]:
     """Names of the language among what was refused as unknown or as not supported."""
+    names = {"expression": EXPRESSION_NAMES, "match": QUERY_NAMES}.get(kind, STAGE_NAMES)
     for problem in error.problems:
-        if (
-            "unknown" in problem.found
-            or "not supported" in problem.found
-            or "not in Penstock" in str(problem)
-        ):
-            yield from (name for name in re.findall(r"\$\w+", problem.found) if name in OPERATOR_NAMES)
+        if any(words in str(problem) for words in ("unknown", "not supported", "not in Penstock")):
+            known = EXPRESSION_NAMES if "$expr" in problem.path else names
+            yield from (name for name in re.findall(r"\$\w+", problem.found) if name in known)
 
 
 def main() -> None:
