@@ -64,6 +64,7 @@ class Engine:
             self._run_jobs()
         except quickjs.JSException as problem:
             raise self._load_failure(str(problem)) from problem
+        self._loaded_kib = child.peak_memory_kib()
         if not entry("find")():
             text = f"{self._file} exports no function: write exports = function (...) {{ ... }}"
             raise self._broken("Runtime.HandlerNotFound", text, [])
@@ -139,7 +140,9 @@ class Engine:
         The function's values are freed by now, so the process's peak has to tell it from a function's own
         null."""
         peak_kib = child.peak_memory_kib()
-        return peak_kib is None or peak_kib << 10 >= self._memory_bytes // 2
+        if peak_kib is None or self._loaded_kib is None:
+            return True
+        return (peak_kib - self._loaded_kib) << 10 >= self._memory_bytes // 2
 
     def _end_without_memory(self, call: child.Call) -> None:
         text = f"the function needs more than its {self._memory_mb} MB of memory"
