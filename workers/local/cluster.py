@@ -23,7 +23,7 @@ class KafkaStatus:
     """The broker of one data folder. All but `folder` and `running` are None when none runs.
 
     `detached` brokers were started by `penstock kafka start`; others end with process `starter_pid`.
-    `topics` counts internal topics too and is None when the broker does not answer.
+    `topics` leaves internal topics out and is None when the broker does not answer.
     """
 
     folder: Path
