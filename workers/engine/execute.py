@@ -21,7 +21,7 @@ from workers.engine.partition import PartitionRun, Slot
 from workers.engine.plain import Ends, Slice
 from workers.model import DROPPED, Document, Many, Meta, Refused
 from workers.pipeline.program import Program, Segment
-from workers.ports import Batch
+from workers.ports import SourceRecord
 from workers.progress.frontier import Span
 
 CallSites = Callable[[int, Slot, int, Document, Meta | None], None]
@@ -40,19 +40,18 @@ class Executor:
         sink = program.sink
         self._plain_sink = sink if not program.call_sites and sink is not None and sink.is_plain else None
 
-    def run(self, partition: PartitionRun, batch: Batch, span: Span, start: int, stop: int) -> None:
-        """Take records [start, stop) of a batch as far as they go without waiting."""
-        records = batch.records[start:stop]
+    def run(self, partition: PartitionRun, records: list[SourceRecord], span: Span) -> None:
+        """Take the records of a span as far as they go without waiting."""
         docs = codec.decode_many([record.value() for record in records], self._max_record_bytes)
         metas = [meta_of(record) for record in records] if self._needs_meta else None
         outcomes = self._first_segment(docs, metas)
         if self._plain_sink is not None:
             Slice(partition, records, span, self._plain_sink, self._ends).produce(outcomes)
             return
-        for index, (record, outcome) in enumerate(zip(records, outcomes, strict=True), start):
+        for index, (record, outcome) in enumerate(zip(records, outcomes, strict=True)):
             slot = Slot(partition, record, span, index)
             partition.sequence.add(slot)
-            self._follow(slot, 0, 0, outcome, metas[index - start] if metas else None)
+            self._follow(slot, 0, 0, outcome, metas[index] if metas else None)
         self.release(partition)
 
     def next_segment(

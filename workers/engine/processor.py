@@ -24,7 +24,7 @@ from workers.logs import log_event
 from workers.metrics import DRAIN_SECONDS, REBALANCES
 from workers.model import Document, Meta, Refused, TopicPartition
 from workers.pipeline.program import Program
-from workers.ports import Batch, Invoker, Producer, Source
+from workers.ports import Batch, Invoker, Producer, Source, SourceRecord
 from workers.progress.frontier import Span
 
 log = logging.getLogger(__name__)
@@ -60,12 +60,14 @@ class Parts:
 
 @dataclass(slots=True)
 class _Piece:
-    """A batch on its way; `start` is the first record not taken up yet."""
+    """A slice of a batch, from `start` on, that waits to be taken up whole.
+
+    Each slice is a span of its own: what a drain leaves of a batch must not hold back what is done of it.
+    """
 
     partition: PartitionRun
-    batch: Batch
+    records: list[SourceRecord]
     span: Span
-    start: int = 0
 
 
 class Processor:
@@ -102,6 +104,9 @@ class Processor:
             for index, (site, invoker) in enumerate(zip(program.call_sites, parts.invokers, strict=True))
         )
         self.report = ProcessorReport(name, self.tally, parts.metrics)
+        self._slice_records = settings.slice_records
+        if self.fanouts:
+            self._slice_records = min(settings.slice_records, max(self.fanouts[0].site.parallelism, 16))
 
     def start(self, source: Source) -> None:
         """Begin to take records from `source`."""
@@ -135,12 +140,14 @@ class Processor:
             partition = self.partitions.get(batch.partition)
             if partition is None:
                 continue  # a processor that failed or stops still owns partitions, and takes nothing of them
-            span = partition.frontier.taken(batch.offsets)
             topic = batch.partition.topic
             self.tally.consumed[topic] += len(batch.offsets)
             self.tally.consumed_bytes[topic] += batch.size_bytes
             self._count_repeats(batch)
-            self._backlog.append(_Piece(partition, batch, span))
+            for start in range(0, len(batch.offsets), self._slice_records):
+                stop = start + self._slice_records
+                span = partition.frontier.taken(batch.offsets[start:stop])
+                self._backlog.append(_Piece(partition, batch.records[start:stop], span))
         self._more.set()
 
     def take_end(self, partition: TopicPartition, next_offset: int) -> None:
@@ -245,10 +252,7 @@ class Processor:
 
     async def _pump(self) -> None:
         """Take up the backlog slice by slice, and let answers, acks and events have their turn in between."""
-        slice_records = self.settings.slice_records
         first = self.fanouts[0] if self.fanouts else None
-        if first is not None:
-            slice_records = min(slice_records, max(first.site.parallelism, 16))
         while True:
             if not self._backlog:
                 self._more.clear()
@@ -260,12 +264,8 @@ class Processor:
             if any(output.is_backed_up() for output in self._outputs):
                 await asyncio.sleep(0.005)
                 continue
-            piece = self._backlog[0]
-            stop = min(piece.start + slice_records, len(piece.batch.offsets))
-            if stop == len(piece.batch.offsets):
-                self._backlog.popleft()
-            start, piece.start = piece.start, stop
-            self.executor.run(piece.partition, piece.batch, piece.span, start, stop)
+            piece = self._backlog.popleft()
+            self.executor.run(piece.partition, piece.records, piece.span)
             for output in self._outputs:
                 output.producer.poll()
             await asyncio.sleep(0)

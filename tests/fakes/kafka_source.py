@@ -1,0 +1,210 @@
+"""A consumer in memory. tests/contract holds it to what the real one does."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Final
+
+from tests.fakes.kafka import FakeCluster
+from workers.model import TopicPartition
+from workers.ports import Batch, SourceEvents, SourceStatus
+from workers.progress.checkpoint import Checkpoint, decode, encode
+from workers.progress.room import Room, RoomLimits
+from workers.progress.start import Available, DataLoss, StartPolicy, start_offset
+
+EARLIEST: Final = StartPolicy("earliest", "fail")
+WIDE: Final = RoomLimits(10_000, 64 * 1024 * 1024, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class FakeSourceSettings:
+    """The part of the adapter's settings that decides what is read."""
+
+    group_id: str
+    topics: tuple[str, ...]
+    start: StartPolicy = EARLIEST
+    limits: RoomLimits = WIDE
+    poll_batch_records: int = 500
+
+
+class FakeSource:
+    """One member that owns every partition until a test moves them. `turn` is one look at the log."""
+
+    def __init__(self, settings: FakeSourceSettings, events: SourceEvents, cluster: FakeCluster) -> None:
+        self.events = events
+        self.quiesced = False
+        self.asked: list[Mapping[TopicPartition, int]] = []
+        """Every commit that the engine asked for, in order."""
+        self.room: Room[TopicPartition] = Room(settings.limits)
+        self.auto_assign = True
+        self.stopped = False
+        self._settings, self._cluster = settings, cluster
+        self._next: dict[TopicPartition, int] = {}
+        self._ended: dict[TopicPartition, int] = {}
+        self._checkpoints: dict[str, Checkpoint] = {}
+        self._moved: set[TopicPartition] = set()
+        self._commits: deque[Mapping[TopicPartition, int]] = deque()
+        self._freed: deque[tuple[TopicPartition, int, int]] = deque()
+        self._stopping: Future[None] | None = None
+
+    # The port.
+
+    def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        self.asked.append(dict(offsets))
+        self._commits.append(dict(offsets))
+
+    def freed(self, partition: TopicPartition, records: int, size_bytes: int) -> None:
+        self._freed.append((partition, records, size_bytes))
+
+    def quiesce(self) -> None:
+        self.quiesced = True
+
+    def stop(self) -> Future[None]:
+        if self._stopping is None:
+            self._stopping = Future()
+        return self._stopping
+
+    def status(self) -> SourceStatus:
+        lag = {p: max(0, self._cluster.logs[p].high - offset) for p, offset in self._next.items()}
+        paused = sum(held.paused for held in self.room.held.values())
+        return SourceStatus(bool(self._next), "", "fake", lag, self.committed(), paused)
+
+    # What a test, or the test's poll thread, does.
+
+    def committed(self) -> dict[TopicPartition, int]:
+        """The group's committed offsets."""
+        group = self._settings.group_id
+        return {p: offset for (name, p), (offset, _) in self._cluster.committed.items() if name == group}
+
+    def turn(self, now: float = 0.0, _wait_seconds: float = 0.0) -> bool:
+        """One look: assignment, requests, at most one batch of records, ends of partitions, stop."""
+        if self.stopped:
+            return False
+        self._take_requests()
+        if self.auto_assign and self._stopping is None:
+            fresh = [p for p in self._cluster.partitions(self._settings.topics) if p not in self._next]
+            self.assign([p for p in fresh if p not in self._moved])
+        got = False
+        if self._stopping is not None:
+            self.stopped = True
+            self._next.clear()
+            self._stopping.set_result(None)
+        elif not self.quiesced:
+            self.room.changes(now)
+            got = self._deliver()
+        return got
+
+    def assign(self, partitions: Sequence[TopicPartition]) -> None:
+        """These partitions come to this member."""
+        if not partitions:
+            return
+        positions: dict[TopicPartition, int] = {}
+        lost: list[tuple[TopicPartition, DataLoss]] = []
+        for partition in partitions:
+            self._moved.discard(partition)
+            start = self._start(partition)
+            if isinstance(start, DataLoss):
+                lost.append((partition, start))
+                continue
+            positions[partition] = self._next[partition] = start
+            self.room.add(partition)
+            if partition not in self.committed():
+                self._write(partition, start)
+        self.events.assigned(positions)
+        for partition, loss in lost:
+            self._moved.add(partition)
+            self.events.failed(loss.describe(str(partition)))
+
+    def revoke(self, partitions: Sequence[TopicPartition]) -> None:
+        """These partitions move away in order. Blocks while the engine drains: not for the loop's thread."""
+        mine = [p for p in partitions if p in self._next]
+        committable = self.events.revoking(mine)
+        self._take_requests()
+        for partition in mine:
+            if partition in committable:
+                self._write(partition, committable[partition])
+        self._forget(mine)
+
+    def lose(self, partitions: Sequence[TopicPartition]) -> None:
+        """These partitions belong to someone else already."""
+        self.events.lost(partitions)
+        self._take_requests()
+        self._forget(partitions)
+
+    def _start(self, partition: TopicPartition) -> int | DataLoss:
+        group, topic = self._settings.group_id, partition.topic
+        count = len(self._cluster.partitions([topic]))
+        known: Checkpoint | None = None
+        for (name, found), (_, text) in self._cluster.committed.items():
+            if name == group and found.topic == topic:
+                checkpoint = decode(text)
+                known = checkpoint if isinstance(checkpoint, Checkpoint) else known or Checkpoint(0)
+        self._checkpoints[topic] = known or Checkpoint(count)
+        log = self._cluster.logs[partition]
+        return start_offset(
+            partition.partition,
+            self.committed().get(partition),
+            known,
+            Available(log.low, log.high),
+            self._settings.start,
+        )
+
+    def _write(self, partition: TopicPartition, offset: int) -> None:
+        text = encode(self._checkpoints[partition.topic])
+        self._cluster.committed[(self._settings.group_id, partition)] = (offset, text)
+
+    def _forget(self, partitions: Iterable[TopicPartition]) -> None:
+        for partition in partitions:
+            self.room.remove(partition)
+            self._next.pop(partition, None)
+            self._ended.pop(partition, None)
+            self._moved.add(partition)
+
+    def _take_requests(self) -> None:
+        while self._freed:
+            self.room.freed(*self._freed.popleft())
+        while self._commits:
+            for partition, offset in self._commits.popleft().items():
+                if partition in self._next:
+                    self._write(partition, offset)
+
+    def _deliver(self) -> bool:
+        free = min(self.room.free_records(), self._settings.poll_batch_records)
+        batches: list[Batch] = []
+        for partition, expected in self._next.items():
+            log = self._cluster.logs[partition]
+            if self.room.held[partition].paused or (expected < log.low and not self._goes_on(partition)):
+                continue
+            start = self._next[partition]
+            fresh = [record for record in log.records if record.offset() >= start][:free]
+            if fresh:
+                size = sum(map(len, fresh))
+                batches.append(Batch(partition, list(fresh), [r.offset() for r in fresh], size))
+                self.room.took(partition, len(fresh), size)
+                self._next[partition] = fresh[-1].offset() + 1
+                free -= len(fresh)
+        if batches:
+            self.events.records(batches)
+        self._tell_ends()
+        return bool(batches)
+
+    def _goes_on(self, partition: TopicPartition) -> bool:
+        """Retention overtook a running source: whether `onDataLoss` lets it go on, from where it then is."""
+        log, policy = self._cluster.logs[partition], self._settings.start.on_data_loss
+        if policy == "fail":
+            self.events.failed(DataLoss(self._next[partition], log.low, log.high).describe(str(partition)))
+            return False
+        self._next[partition] = log.low if policy == "earliest" else log.high
+        self.events.end_of_partition(partition, self._next[partition])
+        return True
+
+    def _tell_ends(self) -> None:
+        for partition, expected in self._next.items():
+            log = self._cluster.logs[partition]
+            is_read = not any(record.offset() >= expected for record in log.records)
+            if is_read and self._ended.get(partition) != log.high and not self.room.held[partition].paused:
+                self._ended[partition] = self._next[partition] = log.high
+                self.events.end_of_partition(partition, log.high)
