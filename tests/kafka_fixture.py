@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Protocol
@@ -37,6 +38,14 @@ def topic_name() -> Callable[[str], str]:
     return lambda purpose: f"t-{token}-{next(numbers)}-{purpose}"
 
 
+def _has_leaders(admin: AdminClient, topic: str, partitions: int) -> bool:
+    """Asks for all topics: asking for one by name would create it."""
+    found = admin.list_topics(timeout=20).topics.get(topic)
+    if found is None or found.error is not None:
+        return False
+    return len(found.partitions) == partitions and all(each.leader >= 0 for each in found.partitions.values())
+
+
 class MakeTopic(Protocol):
     """Creates a topic of its own for a test and returns its name."""
 
@@ -52,6 +61,10 @@ def make_topic(kafka: str, topic_name: Callable[[str], str]) -> MakeTopic:
         admin = AdminClient({"bootstrap.servers": kafka})
         wanted = NewTopic(name, num_partitions=partitions, replication_factor=1, config=dict(config or {}))
         admin.create_topics([wanted], operation_timeout=20)[name].result(timeout=20)
+        deadline = time.monotonic() + 20
+        while not _has_leaders(admin, name, partitions):  # the controller answers before the brokers know
+            assert time.monotonic() < deadline, f"{name} has no leaders"
+            time.sleep(0.02)
         return name
 
     return make

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Final
@@ -16,10 +17,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # public, but 
 )
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
-from topics.admin.plan import Alter, ClusterState, Create, Grow, Refuse, Step, TopicState
+from topics.admin.plan import Alter, ClusterState, Create, Grow, Refuse, Step, TopicState, is_visible
 
 # Creating and growing wait until the controller has done it; a one-node cluster answers in milliseconds.
 TIMEOUT_SECONDS: Final = 30.0
+VISIBLE_POLL_SECONDS: Final = 0.02
 
 
 class AdminFailed(Exception):
@@ -61,7 +63,8 @@ class TopicAdmin:
     def apply(self, steps: Sequence[Step]) -> None:
         """Carry out exactly these steps, in their order; nothing when one of them is a refusal.
 
-        Raises AdminFailed at the first that fails; the ones before it stay done. Applying a new plan goes on.
+        Returns when the brokers show the new state. Raises AdminFailed at the first step that fails; the ones
+        before it stay done, and a new plan goes on from there.
         """
         if refused := [step for step in steps if isinstance(step, Refuse)]:
             raise AdminFailed("; ".join(step.describe() for step in refused))
@@ -72,6 +75,19 @@ class TopicAdmin:
                 raise AdminFailed(f"{step.describe()}: {error.args[0].str()}", steps[:at]) from error
             except TimeoutError as error:
                 raise AdminFailed(f"{step.describe()}: no answer in time", steps[:at]) from error
+        self._wait_until_visible(steps)
+
+    def _wait_until_visible(self, steps: Sequence[Step]) -> None:
+        """The controller answers before the brokers know: up to 100 ms pass until a client sees the change."""
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while True:
+            cluster = self.read(step.topic for step in steps)
+            hidden = [step for step in steps if not is_visible(step, cluster)]
+            if not hidden:
+                return
+            if time.monotonic() >= deadline:
+                raise AdminFailed(f"{hidden[0].describe()}: done, and no broker shows it", steps)
+            time.sleep(VISIBLE_POLL_SECONDS)
 
     def _carry_out(self, step: Step) -> Future[Any]:
         limits = {"operation_timeout": TIMEOUT_SECONDS, "request_timeout": TIMEOUT_SECONDS}

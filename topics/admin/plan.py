@@ -123,6 +123,26 @@ def plan(want: Sequence[TopicContract], have: ClusterState) -> list[Step]:
     return steps
 
 
+def is_visible(step: Step, cluster: ClusterState) -> bool:
+    """Whether the cluster already shows what the step did: brokers learn of it after the controller has."""
+    found = cluster.topics.get(step.topic)
+    if found is None:
+        return isinstance(step, Refuse)
+    match step:
+        case Create(_topic, partitions, _replication, config):
+            return found.partitions >= partitions and _has(found, config)
+        case Grow(_topic, _found, wanted):
+            return found.partitions >= wanted
+        case Alter(_topic, changes):
+            return _has(found, {name: value for name, (_old, value) in changes.items()})
+        case Refuse():
+            return True
+
+
+def _has(found: TopicState, settings: Mapping[str, str]) -> bool:
+    return all(same_value(found.config.get(name), value) for name, value in settings.items())
+
+
 def _steps(contract: TopicContract, settings: Mapping[str, str], have: ClusterState) -> list[Step]:
     name, wanted = contract.name, contract.partitions
     found = have.topics.get(name)

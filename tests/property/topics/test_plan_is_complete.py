@@ -8,7 +8,18 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from topics.admin.plan import Alter, ClusterState, Create, Grow, Refuse, Step, TopicState, plan, same_value
+from topics.admin.plan import (
+    Alter,
+    ClusterState,
+    Create,
+    Grow,
+    Refuse,
+    Step,
+    TopicState,
+    is_visible,
+    plan,
+    same_value,
+)
 from topics.contract import TopicContract, parse_contract
 
 NAMES = ("a", "b", "c", "d")
@@ -81,6 +92,7 @@ def test_carrying_out_a_plan_gives_what_was_wanted_and_nothing_more(
         assert state.partitions == contract.partitions
         assert all(same_value(state.config.get(name), value) for name, value in contract.settings().items())
     assert plan(want, after) == []
+    assert all(is_visible(step, after) and not is_visible(step, have) for step in steps)
     contracted = {contract.name for contract in want}
     assert {name: state for name, state in after.topics.items() if name not in contracted} == {
         name: state for name, state in have.topics.items() if name not in contracted
