@@ -78,7 +78,7 @@ class TopicAdmin:
         self._wait_until_visible(steps)
 
     def _wait_until_visible(self, steps: Sequence[Step]) -> None:
-        """The controller answers before the brokers know: up to 100 ms pass until a client sees the change."""
+        """The controller answers before the brokers know: a client sees the change within 100 ms."""
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while True:
             cluster = self.read(step.topic for step in steps)
