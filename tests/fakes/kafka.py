@@ -15,6 +15,7 @@ from workers.model import Headers, TopicPartition
 from workers.ports import Delivered, SendFailure
 
 CREATE_TIME: Final = 1
+NOW_MS: Final = 1_800_000_000_000
 PURGED: Final = SendFailure("the producer was given up")
 
 
@@ -168,7 +169,8 @@ class FakeProducer:
             return SendFailure("larger than the producer takes", too_large=True)
         if self.outstanding() >= self.capacity:
             return False
-        record = FakeRecord(TopicPartition(topic, 0), self.sent, value, key, headers, timestamp_ms)
+        moment = timestamp_ms or NOW_MS
+        record = FakeRecord(TopicPartition(topic, 0), self.sent, value, key, headers, moment)
         self.sent += 1
         self._pending.append(_Pending(record, delivered))
         return True

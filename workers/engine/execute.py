@@ -172,9 +172,9 @@ class Executor:
             for end in slot.outputs:
                 if end.__class__ is tuple:
                     too_large = partial(self._result_too_large, slot)
-                    self._ends.results.send(Sending(self._ends.results, end, acked, too_large))
+                    self._ends.results.send(Sending(self._ends.results, partition, end, acked, too_large))
                 elif end.__class__ is not str:
-                    self._ends.letters.send(slot.record, end, acked)
+                    self._ends.letters.send(partition, slot.record, end, acked)
 
     def _acked(self, slot: Slot) -> None:
         slot.unacked -= 1
@@ -187,7 +187,7 @@ class Executor:
         path = self._program.sink.path if self._program.sink else ""
         refused = result_too_large(reason, path)
         slot.outputs.append(refused)
-        self._ends.letters.send(slot.record, refused, partial(self._acked, slot))
+        self._ends.letters.send(slot.partition, slot.record, refused, partial(self._acked, slot))
 
 
 def _outcome(ends: Sequence[Any]) -> str:

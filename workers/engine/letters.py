@@ -10,6 +10,7 @@ from topics.codecs.errors import CodecError, NotADocument
 from workers.emit.dead_letter import DeadLetter, DeadLetterPolicy, dead_letter, truncated
 from workers.engine.meta import origin_of
 from workers.engine.output import Output, Sending
+from workers.engine.partition import PartitionRun
 from workers.engine.tally import Tally
 from workers.model import Document, Refused
 from workers.ports import SourceRecord
@@ -30,7 +31,9 @@ class Letters:
     def __init__(self, settings: LetterSettings, output: Output, tally: Tally) -> None:
         self._settings, self._output, self._tally = settings, output, tally
 
-    def send(self, record: SourceRecord, refused: Refused, on_acked: Callable[[], None]) -> None:
+    def send(
+        self, partition: PartitionRun, record: SourceRecord, refused: Refused, on_acked: Callable[[], None]
+    ) -> None:
         """Write why `record` was refused. `on_acked` is called once, when the broker has it."""
         origin, now = (
             origin_of(record),
@@ -42,23 +45,15 @@ class Letters:
             self._tally.dead_letters[(refused.error_class, refused.scope)] += 1
             on_acked()
 
+        def write(letter: DeadLetter, on_too_large: Callable[[str], None] | None) -> None:
+            item = (self._settings.topic, letter.value, letter.key, letter.headers, origin.timestamp_ms)
+            self._output.send(Sending(self._output, partition, item, counted, on_too_large))
+
         def without_content(_reason: str) -> None:
-            # Under 16 KiB; a topic that refuses even that is asked again until somebody mends it.
-            self._write(
-                truncated(origin, refused, policy, now), origin.timestamp_ms, counted, without_content
-            )
+            # A topic that refuses even this is asked again, with a growing wait, until somebody mends it.
+            write(truncated(origin, refused, policy, now), None)
 
-        self._write(dead_letter(origin, refused, policy, now), origin.timestamp_ms, counted, without_content)
-
-    def _write(
-        self,
-        letter: DeadLetter,
-        timestamp_ms: int,
-        on_acked: Callable[[], None],
-        on_too_large: Callable[[str], None],
-    ) -> None:
-        item = (self._settings.topic, letter.value, letter.key, letter.headers, timestamp_ms)
-        self._output.send(Sending(self._output, item, on_acked, on_too_large))
+        write(dead_letter(origin, refused, policy, now), without_content)
 
 
 def poison(error: NotADocument) -> Refused:

@@ -2,7 +2,7 @@
 
 Nothing is given up: what the producer's queue has no room for, and what came back unwritten, waits here in
 order and is sent again. It is bounded by the processor's room, because every record in here is taken and not
-settled.
+settled. Only what belongs to a partition that moved away is forgotten: its next owner produces it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
+from workers.engine.partition import PartitionRun
 from workers.engine.tally import Tally
 from workers.logs import log_event
 from workers.model import Headers
@@ -31,25 +32,43 @@ Produced: TypeAlias = "tuple[str, bytes | None, bytes | None, Headers | None, in
 
 
 class Sending:
-    """One record on its way out, whatever became of it so far."""
+    """One record on its way out, whatever became of it so far.
 
-    __slots__ = ("headers", "key", "on_acked", "on_too_large", "output", "timestamp_ms", "topic", "value")
+    `place` is where it stands in the order. Without `on_too_large` a record that is too large is sent again
+    until it is taken.
+    """
+
+    __slots__ = (
+        "headers",
+        "key",
+        "on_acked",
+        "on_too_large",
+        "output",
+        "partition",
+        "place",
+        "timestamp_ms",
+        "topic",
+        "value",
+    )
 
     def __init__(
         self,
         output: Output,
+        partition: PartitionRun,
         record: Produced,
         on_acked: Callable[[], None],
-        on_too_large: Callable[[str], None],
+        on_too_large: Callable[[str], None] | None,
     ) -> None:
         self.output = output
+        self.partition = partition
+        self.place = output.places(1)
         self.topic, self.value, self.key, self.headers, self.timestamp_ms = record
         self.on_acked = on_acked
         self.on_too_large = on_too_large
 
     def delivered(self, error: Any, _message: Any) -> None:
         if error is None:
-            self.output.acked(self.topic, 1, len(self.value or b"") + len(self.key or b""))
+            self.output.acked(self.topic, 1, len(self.value or b""))
             self.on_acked()
         else:
             self.output.failed(self, self.output.producer.failure(error))
@@ -66,11 +85,20 @@ class Output:
         self._failed_wait = FAILED_FIRST_SECONDS
         self._timer: asyncio.TimerHandle | None = None
         self._complained = ""
+        self._places = 0
+
+    def places(self, count: int) -> int:
+        """The first of `count` places in the order, behind all that were given out before."""
+        first = self._places
+        self._places += count
+        return first
 
     def send(self, sending: Sending) -> None:
         """Queue one record behind all that wait already."""
-        if self._waiting or not self._offer(sending):
-            self._wait_with(sending)
+        if sending.partition.alive and (self._waiting or not self._offer(sending)):
+            self._hold(sending)
+            if self._timer is None:
+                self._wake_in(FULL_SECONDS)
 
     def is_backed_up(self) -> bool:
         """Records wait here: nothing new should be begun."""
@@ -83,7 +111,9 @@ class Output:
 
     def failed(self, sending: Sending, failure: SendFailure) -> None:
         """A record came back unwritten."""
-        if failure.too_large:
+        if not sending.partition.alive:
+            return
+        if failure.too_large and sending.on_too_large is not None:
             self._tally.produce_failures["too_large"] += 1
             sending.on_too_large(failure.reason)
             return
@@ -95,7 +125,7 @@ class Output:
                 processor=self._processor, topic=sending.topic, reason=failure.reason,
             )  # fmt: skip
             self._complained = failure.reason
-        self._waiting.append(sending)
+        self._hold(sending)
         if self._timer is None:
             self._wake_in(self._failed_wait)
             self._failed_wait = min(self._failed_wait * 2, FAILED_CAP_SECONDS)
@@ -127,10 +157,14 @@ class Output:
         self.failed(sending, answer)
         return True
 
-    def _wait_with(self, sending: Sending) -> None:
-        self._waiting.append(sending)
-        if self._timer is None:
-            self._wake_in(FULL_SECONDS)
+    def _hold(self, sending: Sending) -> None:
+        """Keep a record at its place: what comes back from a broken client left before what waits for
+        room."""
+        waiting = self._waiting
+        at = len(waiting)
+        while at and waiting[at - 1].place > sending.place:
+            at -= 1
+        waiting.insert(at, sending)
 
     def _wake_in(self, seconds: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(seconds, self._try_waiting)
@@ -138,10 +172,13 @@ class Output:
     def _try_waiting(self) -> None:
         self._timer = None
         self.producer.poll()
-        for _ in range(len(self._waiting)):
-            sending = self._waiting.popleft()
-            if not self._offer(sending):
-                self._waiting.appendleft(sending)
+        trying, self._waiting = self._waiting, deque()
+        while trying:
+            sending = trying.popleft()
+            if sending.partition.alive and not self._offer(sending):
+                trying.appendleft(sending)
                 break
+        for sending in trying:
+            self._hold(sending)
         if self._waiting and self._timer is None:
             self._wake_in(FULL_SECONDS)

@@ -38,7 +38,18 @@ class Ends:
 class Slice:
     """Records of one partition that are produced together. `open` counts those that are not done."""
 
-    __slots__ = ("_at_loss", "_ends", "_partition", "_records", "_sink", "_span", "_values", "open")
+    __slots__ = (
+        "_at_loss",
+        "_ends",
+        "_first",
+        "_otherwise",
+        "_partition",
+        "_records",
+        "_sink",
+        "_span",
+        "_values",
+        "open",
+    )
 
     def __init__(
         self, partition: PartitionRun, records: list[SourceRecord], span: Span, sink: Sink, ends: Ends
@@ -52,6 +63,8 @@ class Slice:
         )
         self._values: list[bytes | None] = [None] * len(records)
         self._at_loss: set[int] = set()
+        self._otherwise = 0  # records that ended without a result
+        self._first = ends.results.places(len(records))
         self.open = len(records)
         partition.begin()
 
@@ -100,7 +113,7 @@ class Slice:
             if self._ends.tombstones == "dlq":
                 self._refuse(index, tombstone("the value is null (a tombstone)"))
             else:
-                self._send(index, None, partial(self._done, "emitted"))
+                self._send(index, None, partial(self._done, "emitted"), partial(self._too_large, index))
         else:
             assert outcome is None or outcome is DROPPED, f"a segment answered {type(outcome).__name__}"
             self._done("dropped")
@@ -114,41 +127,56 @@ class Slice:
         except CodecError as error:
             self._refuse(index, not_encodable(error, docs[0], self._sink.path))
             return
-        left = len(values)
+        left, outcome = len(values), "emitted"
 
         def acked() -> None:
             nonlocal left
             left -= 1
             if not left:
-                self._done("emitted")
+                self._done(outcome)
+
+        def too_large(reason: str) -> None:
+            nonlocal outcome
+            outcome = "dead_lettered"
+            refused = result_too_large(reason, self._sink.path)
+            self._ends.letters.send(self._partition, self._records[index], refused, acked)
 
         for value in values:
-            self._send(index, value, acked)
+            self._send(index, value, acked, too_large)
 
-    def _send(self, index: int, value: bytes | None, on_acked: Callable[[], None]) -> None:
+    def _send(
+        self,
+        index: int,
+        value: bytes | None,
+        on_acked: Callable[[], None],
+        on_too_large: Callable[[str], None],
+    ) -> None:
         record = self._records[index]
         assert self._sink.topic is not None
         item = (self._sink.topic, value, record.key(), record.headers(), record.timestamp()[1])
         results = self._ends.results
-        results.send(Sending(results, item, on_acked, partial(self._too_large, index)))
+        sending = Sending(results, self._partition, item, on_acked, on_too_large)
+        sending.place = self._first + index
+        results.send(sending)
 
     def _refuse(self, index: int, refused: Refused) -> None:
-        self._ends.letters.send(self._records[index], refused, partial(self._done, "dead_lettered"))
+        done = partial(self._done, "dead_lettered")
+        self._ends.letters.send(self._partition, self._records[index], refused, done)
 
     def _too_large(self, index: int, reason: str) -> None:
         self._refuse(index, result_too_large(reason, self._sink.path))
 
     def _done(self, outcome: str) -> None:
-        tally = self._ends.tally
-        tally.outcomes[outcome] += 1
-        tally.outcomes["emitted"] -= 1  # `_close` counts the whole slice as emitted
+        if outcome != "emitted":
+            self._ends.tally.outcomes[outcome] += 1
+            self._otherwise += 1
         self.open -= 1
         if not self.open:
             self._close()
 
     def _close(self) -> None:
         ends, count = self._ends, len(self._records)
-        ends.tally.outcomes["emitted"] += count
+        ends.tally.outcomes["emitted"] += count - self._otherwise
         straight = [value for value in self._values if value is not None]
         if straight:
             assert self._sink.topic is not None
@@ -171,5 +199,8 @@ class Slice:
         results, record = self._ends.results, self._records[index]
         assert self._sink.topic is not None
         item = (self._sink.topic, value, record.key(), record.headers(), moment)
-        sending = Sending(results, item, partial(self._done, "emitted"), partial(self._too_large, index))
+        sending = Sending(
+            results, self._partition, item, partial(self._done, "emitted"), partial(self._too_large, index)
+        )
+        sending.place = self._first + index
         results.failed(sending, results.producer.failure(error))
