@@ -156,7 +156,10 @@ def _date(content: Any) -> datetime | DatetimeMS:
     if found:
         text, fraction, zone = found.groups()
         try:
-            moment = datetime.fromisoformat(text + (zone or "Z").upper()).astimezone(UTC)
+            if zone is None or zone == "Z":
+                moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
+            else:
+                moment = datetime.fromisoformat(text + zone.upper()).astimezone(UTC)
         except (ValueError, OverflowError):
             pass  # a month 13, or a zone that moves it out of the years 1 to 9999
         else:

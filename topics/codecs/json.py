@@ -18,7 +18,7 @@ from bson import Code
 
 from topics.codecs.ejson import Malformed, resolve
 from topics.codecs.errors import Kind, NotADocument, NotEncodable
-from topics.codecs.spelling import spell_canonical, spell_default, spell_relaxed
+from topics.codecs.spelling import RELAXED, spell_canonical, spell_default, spell_relaxed
 
 MAX_DEPTH: Final = 100
 """Levels of documents and arrays, the outermost included: the server's limit."""
@@ -96,6 +96,9 @@ def decode_many(
     return answers
 
 
+_FINITE: Final = frozenset({str, int, bool, type(None), *RELAXED} - {Code})
+
+
 def encode(doc: dict[str, Any]) -> bytes:
     """The document as relaxed Extended JSON. Raises NotEncodable.
 
@@ -161,12 +164,14 @@ def _has_non_finite(root: Any) -> bool:
     for node in nodes:  # grows while it is walked
         for value in node.values() if isinstance(node, dict) else node:
             kind = value.__class__
-            if kind is str or kind is int:
+            if kind in _FINITE:
                 continue
             if kind is float:
                 if value - value != 0.0:
                     return True
-            elif kind is dict or kind is list or isinstance(value, (dict, list, tuple)):
+            elif kind is dict or kind is list:
+                add(value)
+            elif isinstance(value, (dict, list, tuple)):
                 add(value)
             elif kind is Code and value.scope:
                 add(value.scope)

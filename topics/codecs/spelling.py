@@ -29,7 +29,7 @@ def _date(moment: datetime) -> dict[str, Any]:
         moment = moment.astimezone(UTC)
     if moment.year < 1970:
         return {"$date": {"$numberLong": str(milliseconds(moment))}}
-    text = f"{moment:%Y-%m-%dT%H:%M:%S}"
+    text = moment.isoformat()[:19]  # to the second; a third of strftime's time
     thousandths = moment.microsecond // 1000
     return {"$date": f"{text}.{thousandths:03d}Z" if thousandths else f"{text}Z"}
 
