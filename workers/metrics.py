@@ -59,7 +59,7 @@ BYTES_CONSUMED: Final = Metric(
     "counter",
     "penstock_bytes_consumed_total",
     ("processor", "topic"),
-    "Bytes of keys and values taken from Kafka.",
+    "Bytes of values taken from Kafka.",
 )
 RECORDS: Final = Metric(
     "counter",
@@ -87,7 +87,7 @@ RECORDS_ABANDONED: Final = Metric(
 RECORDS_LOST: Final = Metric(
     "counter",
     "penstock_records_lost_total",
-    ("processor", "topic"),
+    ("processor",),
     "Offsets from the committed one to the first one still in Kafka: retention overtook the processor.",
 )
 DEAD_LETTERS: Final = Metric(
@@ -108,7 +108,7 @@ BYTES_PRODUCED: Final = Metric(
     "counter",
     "penstock_bytes_produced_total",
     ("processor", "topic"),
-    "Bytes of keys and values written to a topic and acked by the broker.",
+    "Bytes of values written to a topic and acked by the broker.",
 )
 PRODUCE_FAILURES: Final = Metric(
     "counter",
@@ -213,7 +213,7 @@ BUFFERED_BYTES: Final = Metric(
     "gauge",
     "penstock_buffered_bytes",
     ("processor",),
-    "Bytes of keys and values of the records taken and not yet settled.",
+    "Bytes of the values of records taken and not yet settled.",
 )
 PARTITIONS_ASSIGNED: Final = Metric(
     "gauge", "penstock_partitions_assigned", ("processor",), "Partitions that this process owns."
@@ -255,8 +255,8 @@ COMMITS: Final = Metric(
     "counter",
     "penstock_commits_total",
     ("processor", "result"),
-    "Commits of offsets. skipped: the partition had moved before the commit was sent.",
-    values={"result": ("ok", "failed", "skipped")},
+    "Commits of offsets by their result. A failed one is sent again.",
+    values={"result": ("ok", "failed")},
 )
 REBALANCES: Final = Metric(
     "counter",
@@ -286,7 +286,7 @@ PROCESSOR_RESTARTS: Final = Metric(
     "counter",
     "penstock_processor_restarts_total",
     ("processor",),
-    "Restarts after an error, each after a back-off.",
+    "Consumers replaced after an error that a client cannot survive, each after a back-off.",
 )
 SEGMENT_SECONDS: Final = Metric(
     "counter",

@@ -204,6 +204,16 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class SourceCounts:
+    """Since the start: commits by result, records that were gone before they were read, clients replaced."""
+
+    commits_ok: int = 0
+    commits_failed: int = 0
+    records_lost: int = 0
+    replaced: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class SourceStatus:
     """`ready`: the group was joined and the broker answers. `trouble`: what is wrong now, in words, or empty.
     `lag` counts the records between what was delivered and the end, by partition; `committed` the committed
@@ -215,3 +225,5 @@ class SourceStatus:
     lag: Mapping[TopicPartition, int]
     committed: Mapping[TopicPartition, int]
     paused: int
+    buffered_bytes: int = 0
+    counts: SourceCounts = SourceCounts()

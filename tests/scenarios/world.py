@@ -268,8 +268,9 @@ class World:
         """Start the Lambda stub with these behaviours (tests/fakes/lambda_behaviour.py), or change them."""
         if self.stub_process is None:
             self.stub_process = subprocess.Popen(
-                [sys.executable, "-m", "tests.fakes.lambda_stub", "--port", "0"], stdout=subprocess.PIPE, text=True
-            )
+                [sys.executable, "-m", "tests.fakes.lambda_stub", "--port", "0"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
             assert self.stub_process.stdout is not None
             self.stub_url = f"http://127.0.0.1:{int(self.stub_process.stdout.readline())}"
         if functions:
@@ -316,9 +317,10 @@ class World:
             except subprocess.TimeoutExpired:
                 worker.kill()
         if self.stub_process is not None:
-            self.stub_process.terminate()
-            self.stub_process.wait(10)
+            assert self.stub_process.stdin is not None
             assert self.stub_process.stdout is not None
+            self.stub_process.stdin.close()  # it ends with its standard input
+            self.stub_process.wait(10)
             self.stub_process.stdout.close()
 
     def logs(self) -> str:

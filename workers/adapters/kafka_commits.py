@@ -25,6 +25,8 @@ class Commits:
         """`is_ours` is read anew at every commit: what moved away in the meantime is left out in the same
         step."""
         self.confirmed: dict[TopicPartition, int] = {}
+        self.succeeded = 0
+        self.failed = 0
         self._is_ours = is_ours
         self._log = log
         self._wanted: dict[TopicPartition, int] = {}
@@ -73,11 +75,16 @@ class Commits:
         if due:
             consumer.commit(offsets=self._as_commit(due), asynchronous=False)
             self.confirmed.update(due)
+            self.succeeded += 1
 
     def on_commit(self, error: KafkaError | None, partitions: list[ClientPartition]) -> None:
         """The client's callback. A refused partition stays wanted and is sent again; the others of the same
         commit stand."""
         self._sent_at = None
+        if error is not None or any(found.error for found in partitions):
+            self.failed += 1
+        else:
+            self.succeeded += 1
         for found in partitions:
             problem = found.error or error
             partition = TopicPartition(found.topic, found.partition)

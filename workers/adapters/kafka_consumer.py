@@ -14,7 +14,6 @@ import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
@@ -22,61 +21,19 @@ from confluent_kafka import TopicPartition as ClientPartition
 
 from workers.adapters.kafka_commits import Commits
 from workers.adapters.kafka_errors import consumer_kind
+from workers.adapters.kafka_source_settings import SourceSettings
 from workers.adapters.kafka_start import Starts, find_starts
 from workers.adapters.kafka_watch import Watch
 from workers.logs import log_event
 from workers.model import TopicPartition
-from workers.ports import Batch, SourceEvents, SourceStatus
-from workers.progress.room import Room, RoomLimits
-from workers.progress.start import DataLoss, StartPolicy
+from workers.ports import Batch, SourceCounts, SourceEvents, SourceStatus
+from workers.progress.room import Room
+from workers.progress.start import DataLoss
 
 log = logging.getLogger(__name__)
 
-GroupProtocol = Literal["auto", "consumer", "classic"]
-
 REBUILD_FIRST_SECONDS: Final = 0.5
 REBUILD_CAP_SECONDS: Final = 30.0
-
-DEFAULTS: Final[Mapping[str, Any]] = {
-    "enable.auto.commit": False,
-    "enable.auto.offset.store": False,
-    # A position that is gone must never be replaced in silence: it comes as an event and `onDataLoss`
-    # decides.
-    "auto.offset.reset": "error",
-    # The event at the end of a partition carries the offset behind transaction markers and compaction holes.
-    "enable.partition.eof": True,
-    # One partition's look-ahead. A pause throws it away, so it stays small beside the room of a processor.
-    "queued.min.messages": 2_000,
-    # The client's default waits 1,000 ms after its look-ahead was full: seen here as 153 idle waits of 0.1 s
-    # in 200,000 records, 11,000 records/s instead of 80,000.
-    "fetch.queue.backoff.ms": 10,
-    "fetch.error.backoff.ms": 100,
-    # Partitions that were added to a topic are seen within this time.
-    "topic.metadata.refresh.interval.ms": 30_000,
-    "log.connection.close": False,
-}
-CLASSIC: Final[Mapping[str, Any]] = {
-    "group.protocol": "classic",
-    "partition.assignment.strategy": "cooperative-sticky",
-    "session.timeout.ms": 10_000,
-    "heartbeat.interval.ms": 3_000,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class SourceSettings:
-    """What one processor reads and how much of it at once. `client_config` holds the connection's librdkafka
-    settings."""
-
-    processor: str
-    group_id: str
-    topics: tuple[str, ...]
-    client_config: Mapping[str, Any]
-    group_protocol: GroupProtocol
-    start: StartPolicy
-    limits: RoomLimits
-    poll_batch_records: int
-    queued_kilobytes: int = 8_192
 
 
 class KafkaSource:
@@ -101,6 +58,8 @@ class KafkaSource:
         self._stopping: Future[None] | None = None
         self._joined = False
         self._watch = Watch(self._log)
+        self._lost = 0
+        self._replaced = 0
         self._now = 0.0
 
     # The port: any thread.
@@ -129,6 +88,8 @@ class KafkaSource:
             lag=dict(self._watch.lag),
             committed=dict(self._commits.confirmed),
             paused=paused,
+            buffered_bytes=room.size_bytes,
+            counts=SourceCounts(self._commits.succeeded, self._commits.failed, self._lost, self._replaced),
         )
 
     # The poll thread.
@@ -183,16 +144,8 @@ class KafkaSource:
 
     def _build(self) -> None:
         settings = self._settings
-        config = {
-            **DEFAULTS,
-            "group.id": settings.group_id,
-            "client.id": f"penstock-{settings.processor}",
-            "queued.max.messages.kbytes": settings.queued_kilobytes,
-            **(CLASSIC if self._protocol == "classic" else {"group.protocol": "consumer"}),
-            **settings.client_config,
-            "error_cb": self._on_error,
-            "on_commit": self._commits.on_commit,
-        }
+        config = settings.client(self._protocol)
+        config |= {"error_cb": self._on_error, "on_commit": self._commits.on_commit}
         self._consumer = Consumer(config, logger=log)
         self._consumer.subscribe(
             list(settings.topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
@@ -294,6 +247,7 @@ class KafkaSource:
         name, number = partition.topic, partition.partition
         low, high = self._consumer.get_watermark_offsets(ClientPartition(name, number), timeout=5.0)
         loss = DataLoss(self._next[partition], low, high)
+        self._lost += loss.lost
         policy = self._settings.start.on_data_loss
         if policy == "fail":
             self._events.failed(loss.describe(str(partition)))
@@ -317,6 +271,7 @@ class KafkaSource:
         # when it left would stand still for good when it comes back.
         consumer.resume([ClientPartition(p.topic, p.partition) for p in starts.positions])
         self._adopt(starts)
+        self._lost += starts.lost_records
         for partition, loss in starts.lost.items():
             self._events.failed(loss.describe(str(partition)))
 
@@ -385,6 +340,7 @@ class KafkaSource:
             self._take_requests()
             self._forget(mine)
         self._joined = False
+        self._replaced += 1
         self._commits.start_over()
         self._build_at = self._now + self._build_wait
         self._build_wait = min(max(self._build_wait * 2, REBUILD_FIRST_SECONDS), REBUILD_CAP_SECONDS)

@@ -29,6 +29,11 @@ class Starts:
     committed: Mapping[TopicPartition, int]
     unreadable: Mapping[TopicPartition, str]
 
+    @property
+    def lost_records(self) -> int:
+        """Offsets that are gone, over all partitions; known only where `onDataLoss` is fail."""
+        return sum(loss.lost for loss in self.lost.values())
+
 
 def find_starts(consumer: Consumer, assigned: Iterable[ClientPartition], policy: StartPolicy) -> Starts:
     """Raises KafkaException when the broker does not answer: the assignment is then not taken."""

@@ -23,7 +23,8 @@ CLOSE_SECONDS: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class FirstLine:
-    """What the supervisor says first: which app folder, which processors (none: all), which of how many processes this is."""
+    """What the supervisor says first: which app folder, which processors (none: all), which of how many
+    processes this is."""
 
     app: str
     processors: tuple[str, ...]
@@ -41,7 +42,8 @@ def read_first_line() -> FirstLine:
 
 
 def listen(loop: asyncio.AbstractEventLoop, on_stop: Callable[[], None]) -> None:
-    """Call `on_stop` on the loop when the supervisor asks for it, or when it is gone: an engine does not outlive it."""
+    """Call `on_stop` on the loop when the supervisor asks for it, or when it is gone: an engine does not
+    outlive it."""
 
     def read() -> None:
         with contextlib.suppress(OSError, ValueError):
@@ -55,7 +57,8 @@ def listen(loop: asyncio.AbstractEventLoop, on_stop: Callable[[], None]) -> None
 
 
 class Frames:
-    """Writes frames from a thread of its own: a supervisor that does not read must not stop the event loop."""
+    """Writes frames from a thread of its own: a supervisor that does not read must not stop the event
+    loop."""
 
     def __init__(self) -> None:
         self._queue: queue.Queue[bytes | None] = queue.Queue(FRAMES_KEPT)

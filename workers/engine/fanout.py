@@ -31,7 +31,7 @@ from workers.calls.identity import client_context, record_id
 from workers.calls.retry import RetryPolicy, next_delay
 from workers.counting import Metrics
 from workers.engine.partition import Slot
-from workers.errors import Retryable
+from workers.errors import ProcessorFailed, Retryable
 from workers.metrics import (
     CALL_BYTES_RECEIVED,
     CALL_BYTES_SENT,
@@ -188,6 +188,14 @@ class Fanout:
         if isinstance(body, Refused):
             self._done.refused(job, body)
             return
+        try:
+            await self._call_with(job, body)
+        except ProcessorFailed as error:
+            # Keys or a role that AWS refuses: no document of this processor can pass until somebody mends
+            # them.
+            self._done.failed(job, f"{self.site.path}: {error}")
+
+    async def _call_with(self, job: Job, body: bytes) -> None:
         attempt, began = 0, time.monotonic()
         while True:
             attempt += 1

@@ -186,13 +186,14 @@ class Slice:
 
     def _failed(self, error: Any, message: Any) -> None:
         """A record that went straight to the producer came back. The client names it by its content only: of
-        two with the same key, value and time either may be the one, and sending either again is right."""
+        two with the same key, value and time either may be the one, and sending either again is right. A time
+        of 0 became the time of sending."""
         value, key, moment = message.value(), message.key(), message.timestamp()[1]
         index = next(
             i
             for i, record in enumerate(self._records)
             if self._values[i] == value and i not in self._at_loss
-            and record.key() == key and record.timestamp()[1] == moment
+            and record.key() == key and record.timestamp()[1] in (moment, 0)
         )  # fmt: skip
         self._at_loss.add(index)
         self._values[index] = None

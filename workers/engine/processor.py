@@ -21,7 +21,7 @@ from workers.engine.plain import Ends, Tombstones
 from workers.engine.report import ProcessorReport, ProcessorStatus
 from workers.engine.tally import Tally
 from workers.logs import log_event
-from workers.metrics import DRAIN_SECONDS, REBALANCES
+from workers.metrics import DRAIN_SECONDS, LOOP_SLICE_SECONDS, REBALANCES
 from workers.model import Document, Meta, Refused, TopicPartition
 from workers.pipeline.program import Program
 from workers.ports import Batch, Invoker, Producer, Source, SourceRecord
@@ -253,6 +253,7 @@ class Processor:
     async def _pump(self) -> None:
         """Take up the backlog slice by slice, and let answers, acks and events have their turn in between."""
         first = self.fanouts[0] if self.fanouts else None
+        slice_seconds = self._metrics.histogram(LOOP_SLICE_SECONDS)
         while True:
             if not self._backlog:
                 self._more.clear()
@@ -265,9 +266,11 @@ class Processor:
                 await asyncio.sleep(0.005)
                 continue
             piece = self._backlog.popleft()
+            began = time.perf_counter()
             self.executor.run(piece.partition, piece.records, piece.span)
             for output in self._outputs:
                 output.producer.poll()
+            slice_seconds.observe(time.perf_counter() - began)
             await asyncio.sleep(0)
 
     async def _commit_for_ever(self) -> None:

@@ -11,15 +11,19 @@ from workers.engine.fanout import Fanout
 from workers.engine.partition import PartitionRun
 from workers.engine.tally import Tally, TallyReport
 from workers.metrics import (
+    BUFFERED_BYTES,
     BUFFERED_RECORDS,
+    COMMITS,
     COMMITTED_OFFSET,
     CONSUMER_LAG,
     FRONTIER_LAG,
     OLDEST_OPEN,
     PARTITIONS_ASSIGNED,
     PARTITIONS_PAUSED,
+    PROCESSOR_RESTARTS,
+    RECORDS_LOST,
 )
-from workers.ports import SourceStatus
+from workers.ports import SourceCounts, SourceStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class ProcessorReport:
         self._growth = TallyReport(name, tally, metrics)
         # (partition's frontier, since when it stands there): the age of the oldest open record, without a
         # clock a record.
+        self._counted = SourceCounts()
         self._standing: dict[PartitionRun, tuple[int, float]] = {}
 
     def status(
@@ -109,4 +114,15 @@ class ProcessorReport:
         metrics.gauge(BUFFERED_RECORDS, name).set(buffered)
         metrics.gauge(PARTITIONS_ASSIGNED, name).set(len(partitions))
         metrics.gauge(PARTITIONS_PAUSED, name).set(source.paused if source is not None else 0)
+        metrics.gauge(BUFFERED_BYTES, name).set(source.buffered_bytes if source is not None else 0)
+        if source is not None:
+            self._source_counts(source.counts)
         return buffered
+
+    def _source_counts(self, counts: SourceCounts) -> None:
+        metrics, name, before = self._metrics, self._name, self._counted
+        metrics.counter(COMMITS, name, "ok").inc(counts.commits_ok - before.commits_ok)
+        metrics.counter(COMMITS, name, "failed").inc(counts.commits_failed - before.commits_failed)
+        metrics.counter(RECORDS_LOST, name).inc(counts.records_lost - before.records_lost)
+        metrics.counter(PROCESSOR_RESTARTS, name).inc(counts.replaced - before.replaced)
+        self._counted = counts

@@ -1,0 +1,257 @@
+"""From an app folder to a running engine process: the only module that names both engine and adapters.
+
+first line on stdin -> app folder -> processors with sources, producers and invokers -> run until told to
+stop
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+import uvloop
+from pydantic import SecretStr
+
+from workers import logs
+from workers.adapters.aws_session import AwsConnection, AwsSession, open_session
+from workers.adapters.kafka_consumer import KafkaSource
+from workers.adapters.kafka_poll import PollThread
+from workers.adapters.kafka_producer import KafkaProducer
+from workers.adapters.kafka_source_settings import SourceSettings
+from workers.adapters.lambda_http import LambdaEndpoint, LambdaInvoker
+from workers.adapters.supervisor_pipe import FirstLine, Frames, listen, read_first_line
+from workers.adapters.trust import ca_bundle
+from workers.appfolder import (
+    App,
+    KafkaConnection,
+    LambdaConnection,
+    ProcessorSpec,
+    kafka_client_config,
+    load_app,
+)
+from workers.counting import Metrics
+from workers.emit.dead_letter import DeadLetterPolicy
+from workers.engine.intake import Intake
+from workers.engine.letters import LetterSettings
+from workers.engine.processor import Parts, Processor, ProcessorSettings
+from workers.engine.worker import Worker
+from workers.errors import Fatal, Invalid, Problem
+from workers.metrics import BUILD_INFO
+from workers.progress.room import RoomLimits
+from workers.progress.start import StartPolicy
+from workers.settings import EngineSettings, ServiceSettings
+
+log = logging.getLogger(__name__)
+
+BAD_INPUT: Final = 2
+FAILED: Final = 1
+
+
+def engine_main() -> int:
+    """Run one engine process for a supervisor. Returns the exit code: 0 drained, 1 failed, 2 bad input."""
+    frames = Frames()
+    try:
+        service = ServiceSettings.from_env(os.environ)
+        logs.set_up(service.log_level)
+        first = read_first_line()
+        app = load_app(Path(first.app), os.environ)
+        specs = choose(app, first.processors)
+        _raise_descriptor_limit()
+        uvloop.run(Engine(app, specs, first, frames).run())
+    except Invalid as error:
+        for problem in error.problems:
+            sys.stderr.write(f"{problem}\n")
+        return BAD_INPUT
+    except Fatal as error:
+        logs.log_event(log, logging.ERROR, "engine_failed", reason=str(error))
+        return FAILED
+    finally:
+        frames.close()
+    return 0
+
+
+def choose(app: App, names: tuple[str, ...]) -> tuple[ProcessorSpec, ...]:
+    """The processors to run: those named, or all. Raises Invalid for a name that is not there, or when there
+    is none."""
+    known = {spec.name for spec in app.processors}
+    problems = [
+        Problem(
+            "processors",
+            name,
+            "is no processor of this app folder",
+            f"one of {', '.join(sorted(known)) or 'none'}",
+        )
+        for name in names
+        if name not in known
+    ]
+    if not app.processors:
+        problems.append(Problem("processors", "", "holds no processor", "write processors/<name>.yaml"))
+    if problems:
+        raise Invalid(problems)
+    return tuple(spec for spec in app.processors if not names or spec.name in names)
+
+
+@dataclass(slots=True)
+class Engine:
+    """The object graph of one engine process."""
+
+    app: App
+    specs: tuple[ProcessorSpec, ...]
+    first: FirstLine
+    frames: Frames
+    settings: EngineSettings = field(default_factory=EngineSettings)
+    metrics: Metrics = field(default_factory=Metrics)
+    producers: dict[str, KafkaProducer] = field(default_factory=dict)
+    invokers: dict[str, LambdaInvoker] = field(default_factory=dict)
+    sessions: list[AwsSession] = field(default_factory=list)
+
+    async def run(self) -> None:
+        """Build, run until told to stop, drain. Raises Invalid for connections that cannot be opened, Fatal
+        after a crash."""
+        loop = asyncio.get_running_loop()
+        worker: Worker | None = None
+
+        def crashed(error: BaseException) -> None:
+            assert worker is not None
+            worker.crashed(error)
+
+        def poll_crashed(error: BaseException) -> None:
+            loop.call_soon_threadsafe(crashed, error)
+
+        poll = PollThread(poll_crashed)
+        processors = [self._processor(spec, crashed) for spec in self.specs]
+        self.metrics.gauge(BUILD_INFO, _version(), sys.version.split()[0]).set(1)
+        worker = Worker(
+            processors, self.producers, tuple(self.invokers.values()), self.metrics, self.frames.publish
+        )
+        listen(loop, worker.stop)
+        poll.start()
+        try:
+            for spec, processor in zip(self.specs, processors, strict=True):
+                source = self._source(spec, Intake(loop, processor, processor.settings.revoke_drain_seconds))
+                processor.start(source)
+                poll.add(source)
+            logs.log_event(
+                log, logging.INFO, "engine_started",
+                process=self.first.process, processors=", ".join(spec.name for spec in self.specs),
+            )  # fmt: skip
+            await worker.run()
+        finally:
+            poll.end()
+            for session in self.sessions:
+                session.close()
+
+    def _processor(self, spec: ProcessorSpec, crashed: Callable[[BaseException], None]) -> Processor:
+        settings = self.settings.with_options(spec.options)
+        sink = spec.program.sink
+        parts = Parts(
+            results=self._producer(sink.connection) if sink is not None else None,
+            dead_letters=self._producer(spec.dead_letters.connection),
+            invokers=tuple(self._invoker(site.connection) for site in spec.program.call_sites),
+            metrics=self.metrics,
+        )
+        target = spec.dead_letters
+        return Processor(
+            spec.program,
+            ProcessorSettings(
+                name=spec.name,
+                dead_letters=LetterSettings(target.topic, DeadLetterPolicy(spec.name, target.format)),
+                tombstones=spec.options.tombstones,
+                max_record_bytes=settings.max_record_bytes,
+                slice_records=settings.slice_records,
+                commit_interval_seconds=settings.commit_interval_seconds,
+                drain_timeout_seconds=settings.drain_timeout_seconds,
+                revoke_drain_seconds=settings.revoke_drain_seconds,
+            ),
+            parts,
+            crashed,
+        )
+
+    def _source(self, spec: ProcessorSpec, events: Intake) -> KafkaSource:
+        settings = self.settings.with_options(spec.options)
+        source = spec.program.source
+        assert source is not None
+        connection = self._kafka(source.connection)
+        limits = RoomLimits(
+            settings.max_buffered_records, settings.max_buffered_bytes, settings.hold_before_pause_seconds
+        )
+        return KafkaSource(
+            SourceSettings(
+                processor=spec.name,
+                group_id=source.group_id or default_group(spec.name),
+                topics=source.topics,
+                client_config=kafka_client_config(connection, "consumer"),
+                group_protocol=connection.group_protocol,
+                start=StartPolicy(source.auto_offset_reset, spec.options.on_data_loss),
+                limits=limits,
+                poll_batch_records=settings.poll_batch_records,
+                queued_kilobytes=settings.fetch_ahead_each(len(self.specs)),
+            ),
+            events,
+        )
+
+    def _producer(self, connection: str) -> KafkaProducer:
+        """One client for each connection, shared: 100 processors would cost 100 threads and more
+        descriptors."""
+        if connection not in self.producers:
+            config = kafka_client_config(self._kafka(connection), "producer")
+            self.producers[connection] = KafkaProducer(config, f"penstock-{self.first.process}")
+        return self.producers[connection]
+
+    def _invoker(self, name: str) -> LambdaInvoker:
+        if name not in self.invokers:
+            connection = self.app.connections[name]
+            assert isinstance(connection, LambdaConnection)
+            session = open_session(_aws(connection))
+            self.sessions.append(session)
+            endpoint = LambdaEndpoint(name, session.endpoint_url, session.region, ca_bundle(os.environ))
+            self.invokers[name] = LambdaInvoker(endpoint, session)
+        return self.invokers[name]
+
+    def _kafka(self, name: str) -> KafkaConnection:
+        connection = self.app.connections[name]
+        assert isinstance(connection, KafkaConnection)
+        return connection
+
+
+def default_group(processor: str) -> str:
+    """The consumer group of a processor whose `$source` names none."""
+    return f"penstock-{processor}"
+
+
+def _aws(connection: LambdaConnection) -> AwsConnection:
+    def revealed(secret: SecretStr | None) -> str | None:
+        return None if secret is None else secret.get_secret_value()
+
+    return AwsConnection(
+        name=connection.name,
+        region=connection.region,
+        endpoint_url=connection.endpoint_url,
+        role_arn=connection.role_arn,
+        external_id=connection.external_id,
+        access_key_id=revealed(connection.access_key_id),
+        secret_access_key=revealed(connection.secret_access_key),
+        session_token=revealed(connection.session_token),
+    )
+
+
+def _version() -> str:
+    try:
+        return version("penstock")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _raise_descriptor_limit() -> None:
+    """Each connection to a broker or function is a descriptor: 100 processors took 806, soft limits are often
+    1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
