@@ -169,7 +169,8 @@ class Executor:
                 continue
             partition.begin()
             acked = partial(self._acked, slot)
-            for end in slot.outputs:
+            # A copy: a producer that refuses a result at once adds a refusal, which is sent from there.
+            for end in tuple(slot.outputs):
                 if end.__class__ is tuple:
                     too_large = partial(self._result_too_large, slot)
                     self._ends.results.send(Sending(self._ends.results, partition, end, acked, too_large))

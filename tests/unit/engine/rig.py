@@ -136,12 +136,15 @@ class Rig:
         self.source.turn(time.monotonic())
         self.producer.poll()
 
-    async def until(self, holds: Callable[[], bool], what: str = "") -> None:
-        """Turn the world until the condition holds; fail at the deadline."""
+    async def until(self, holds: Callable[[], bool], what: str = "", *, advance: float = 0.0) -> None:
+        """Turn the world until the condition holds; fail at the deadline. Each turn lets so many seconds of
+        the functions' virtual time pass."""
         ends = time.monotonic() + DEADLINE_SECONDS
         while not holds():
             assert time.monotonic() < ends, f"never came: {what or 'the condition'}"
             self.turn()
+            if advance:
+                self.invoker.advance(advance)
             await asyncio.sleep(0)
 
     async def rest(self) -> None:
