@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
 from pydantic.alias_generators import to_camel
 
 from workers.errors import Invalid, Problem
@@ -155,6 +155,15 @@ class ProcessorOptions(Model):
     max_buffered_bytes: Bytes | None = Field(default=None, ge=MIB, le=8 * 1024 * MIB)
     # 64 MiB is message.max.bytes of our producers: nothing larger could be dead-lettered.
     max_record_bytes: Bytes | None = Field(default=None, ge=1024, le=64 * MIB)
+
+    @field_validator("delivery", "ordering", mode="before")
+    @classmethod
+    def _not_yet(cls, value: Any) -> Any:
+        if value == "exactly-once":
+            raise ValueError("at-least-once (exactly-once is not in Penstock yet)")
+        if value in ("key", "none"):
+            raise ValueError(f"partition ({value} is not in Penstock yet)")
+        return value
 
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
