@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -49,6 +50,7 @@ class FakeSource:
         self._commits: deque[Mapping[TopicPartition, int]] = deque()
         self._freed: deque[tuple[TopicPartition, int, int]] = deque()
         self._stopping: Future[None] | None = None
+        self._poll_thread = threading.Lock()
 
     # The port.
 
@@ -81,8 +83,14 @@ class FakeSource:
 
     def turn(self, now: float = 0.0, _wait_seconds: float = 0.0) -> bool:
         """One look: assignment, requests, at most one batch of records, ends of partitions, stop."""
-        if self.stopped:
+        if self.stopped or not self._poll_thread.acquire(blocking=False):
             return False
+        try:
+            return self._turn(now)
+        finally:
+            self._poll_thread.release()
+
+    def _turn(self, now: float) -> bool:
         self._take_requests()
         if self.auto_assign and self._stopping is None:
             fresh = [p for p in self._cluster.partitions(self._settings.topics) if p not in self._next]
@@ -119,14 +127,16 @@ class FakeSource:
             self.events.failed(loss.describe(str(partition)))
 
     def revoke(self, partitions: Sequence[TopicPartition]) -> None:
-        """These partitions move away in order. Blocks while the engine drains: not for the loop's thread."""
-        mine = [p for p in partitions if p in self._next]
-        committable = self.events.revoking(mine)
-        self._take_requests()
-        for partition in mine:
-            if partition in committable:
-                self._write(partition, committable[partition])
-        self._forget(mine)
+        """These partitions move away in order. Blocks while the engine drains, and no turn happens meanwhile:
+        not for the loop's thread."""
+        with self._poll_thread:
+            mine = [p for p in partitions if p in self._next]
+            committable = self.events.revoking(mine)
+            self._take_requests()
+            for partition in mine:
+                if partition in committable:
+                    self._write(partition, committable[partition])
+            self._forget(mine)
 
     def lose(self, partitions: Sequence[TopicPartition]) -> None:
         """These partitions belong to someone else already."""

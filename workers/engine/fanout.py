@@ -82,6 +82,7 @@ class Fanout:
     def __init__(self, index: int, site: CallSite, invoker: Invoker, caller: Caller) -> None:
         self.site = site
         self.in_flight = 0
+        self._is_first = index == 0
         self._invoker = invoker
         self._done = caller.done(index)
         self._on_crash = caller.on_crash
@@ -117,11 +118,12 @@ class Fanout:
             self._waiting.append(job)
 
     def drop_waiting(self) -> None:
-        """Forget documents of draining partitions that no place has begun with: the next owner takes them
-        up."""
+        """Forget documents that the next owner takes up: of released partitions, and at the first call site
+        of draining ones, too. At a later one they have begun already."""
         keep: deque[Job] = deque()
         for job in self._waiting:
-            if job.slot.partition.draining:
+            partition = job.slot.partition
+            if not partition.alive or (partition.draining and self._is_first):
                 job.slot.partition.end()
             else:
                 keep.append(job)

@@ -4,7 +4,7 @@ thread."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Final, Protocol
 
@@ -26,6 +26,7 @@ class Takes(Protocol):
     async def give_up(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]: ...
     def take_lost(self, partitions: Sequence[TopicPartition]) -> None: ...
     def take_failure(self, reason: str) -> None: ...
+    def take_crash(self, error: BaseException) -> None: ...
 
 
 class Intake:
@@ -36,13 +37,13 @@ class Intake:
         self._loop, self._takes, self._drain_seconds = loop, takes, revoke_drain_seconds
 
     def assigned(self, positions: Mapping[TopicPartition, int]) -> None:
-        self._loop.call_soon_threadsafe(self._takes.take_assigned, positions)
+        self._hand_over(self._takes.take_assigned, positions)
 
     def records(self, batches: Sequence[Batch]) -> None:
-        self._loop.call_soon_threadsafe(self._takes.take_records, batches)
+        self._hand_over(self._takes.take_records, batches)
 
     def end_of_partition(self, partition: TopicPartition, next_offset: int) -> None:
-        self._loop.call_soon_threadsafe(self._takes.take_end, partition, next_offset)
+        self._hand_over(self._takes.take_end, partition, next_offset)
 
     def revoking(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Everything the poll thread handed over before this call is taken by the loop before it, too."""
@@ -54,7 +55,17 @@ class Intake:
             return {}
 
     def lost(self, partitions: Sequence[TopicPartition]) -> None:
-        self._loop.call_soon_threadsafe(self._takes.take_lost, partitions)
+        self._hand_over(self._takes.take_lost, partitions)
 
     def failed(self, reason: str) -> None:
-        self._loop.call_soon_threadsafe(self._takes.take_failure, reason)
+        self._hand_over(self._takes.take_failure, reason)
+
+    def _hand_over(self, take: Callable[..., None], *event: object) -> None:
+        self._loop.call_soon_threadsafe(self._take, take, event)
+
+    def _take(self, take: Callable[..., None], event: tuple[object, ...]) -> None:
+        """An event that is lost to a bug would be committed past: the loop alone would only log it."""
+        try:
+            take(*event)
+        except Exception as error:
+            self._takes.take_crash(error)

@@ -42,11 +42,22 @@ class PartitionRun:
             self._idle.set()
 
     async def drained(self) -> None:
-        """Returns when nothing that has begun is open. The caller bounds the wait and sets `draining` first,
-        so that nothing new begins."""
-        self._idle = asyncio.Event()
-        if self.busy:
+        """Returns when nothing that has begun is open, or when the partition was released.
+
+        The caller bounds the wait and sets `draining` first, so that nothing new begins. A revocation may
+        wait beside a stop.
+        """
+        if self._idle is None:
+            self._idle = asyncio.Event()
+        while self.busy and self.alive:
+            self._idle.clear()
             await self._idle.wait()
+
+    def release(self) -> None:
+        """The partition is not ours any more: what is open is abandoned, and nobody waits for it."""
+        self.alive, self.draining = False, True
+        if self._idle is not None:
+            self._idle.set()
 
     def settled(self, slot: Slot) -> None:
         """A record on the path with calls is done for good."""

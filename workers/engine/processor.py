@@ -89,6 +89,7 @@ class Processor:
         self._more = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._highest: dict[TopicPartition, int] = {}
+        self._is_halted = False
         name = settings.name
         dead = Output(name, parts.dead_letters, self.tally)
         # A pipeline that ends with a call has no results; nothing is ever sent through this one then.
@@ -147,7 +148,10 @@ class Processor:
             for start in range(0, len(batch.offsets), self._slice_records):
                 stop = start + self._slice_records
                 span = partition.frontier.taken(batch.offsets[start:stop])
-                self._backlog.append(_Piece(partition, batch.records[start:stop], span))
+                # The poll thread may hand over what it held when it was asked to be quiet. It stays open, so
+                # that nothing past it is committed, and is the next owner's.
+                if not partition.draining:
+                    self._backlog.append(_Piece(partition, batch.records[start:stop], span))
         self._more.set()
 
     def take_end(self, partition: TopicPartition, next_offset: int) -> None:
@@ -160,7 +164,7 @@ class Processor:
         owner's."""
         runs = [self.partitions[key] for key in partitions if key in self.partitions]
         await self._drain(runs, self.settings.revoke_drain_seconds, "revoked")
-        return {run.key: run.frontier.committable() for run in runs}
+        return {run.key: run.frontier.committable() for run in runs} if not self._is_halted else {}
 
     def take_lost(self, partitions: Sequence[TopicPartition]) -> None:
         self._release([self.partitions[key] for key in partitions if key in self.partitions], "lost")
@@ -175,6 +179,9 @@ class Processor:
 
     def take_failure(self, reason: str) -> None:
         self.fail(reason)
+
+    def take_crash(self, error: BaseException) -> None:
+        self._on_crash(error)
 
     # Stopping.
 
@@ -202,8 +209,23 @@ class Processor:
         if self.state == "STARTED":
             await self._drain(runs, self.settings.drain_timeout_seconds, "stopped")
             self._source.commit({run.key: run.frontier.committable() for run in runs})
-            self._set_state("STOPPED")
+            if not self.error:  # a processor may fail while it drains
+                self._set_state("STOPPED")
         await asyncio.wrap_future(self._source.stop())
+        await self.close()
+        log_event(log, logging.INFO, "processor_stopped", processor=self.settings.name, state=self.state)
+
+    def halt(self) -> None:
+        """A bug was found: from now on nothing is taken, produced or committed. `close` follows."""
+        self._is_halted = True
+        self.error = self.error or "the engine crashed"
+        self._set_state("FAILED")
+        for task in self._tasks:
+            task.cancel()
+        self._release(list(self.partitions.values()), "failed")
+
+    async def close(self) -> None:
+        """End what runs for this processor."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(
@@ -211,15 +233,14 @@ class Processor:
         )
         for output in self._outputs:
             output.close()
-        log_event(log, logging.INFO, "processor_stopped", processor=self.settings.name, state=self.state)
 
     async def _drain(self, runs: Sequence[PartitionRun], limit_seconds: float, reason: str) -> None:
         began = time.monotonic()
         for run in runs:
             run.draining = True
         self._backlog = deque(piece for piece in self._backlog if not piece.partition.draining)
-        if self.fanouts:
-            self.fanouts[0].drop_waiting()
+        for fanout in self.fanouts:
+            fanout.drop_waiting()
         waits = [asyncio.create_task(run.drained()) for run in runs]
         if waits:
             _, late = await asyncio.wait(waits, timeout=limit_seconds)
@@ -235,9 +256,9 @@ class Processor:
         )  # fmt: skip
 
     def _release(self, runs: Sequence[PartitionRun], reason: str) -> None:
-        for run in runs:
-            run.alive = False
-            run.draining = True
+        # A drain may end after another one, or after the partition was lost: it may be back already.
+        for run in [run for run in runs if run.alive]:
+            run.release()
             self.tally.abandoned[reason] += run.frontier.open_records()
             self._highest[run.key] = run.frontier.position
             self.partitions.pop(run.key, None)
@@ -245,6 +266,8 @@ class Processor:
                 processor=self.settings.name, topic=run.key.topic, partition=str(run.key.partition)
             )
         self._backlog = deque(piece for piece in self._backlog if piece.partition.alive)
+        for fanout in self.fanouts:
+            fanout.drop_waiting()
         if reason == "revoked":
             self._metrics.counter(REBALANCES, self.settings.name, "revoked").inc()
 

@@ -43,25 +43,33 @@ class Worker:
         self._publish = publish
         self._stopping = asyncio.Event()
         self._crash: BaseException | None = None
+        self._crashed = asyncio.Event()
 
     def stop(self) -> None:
         """Ask `run` to drain and return. Safe to call more than once."""
         self._stopping.set()
 
     def crashed(self, error: BaseException) -> None:
-        """A bug ended a part of the engine: nothing more may be committed."""
+        """A bug ended a part of the engine: nothing more may be committed. Called on the loop."""
         log_event(log, logging.ERROR, "engine_crashed", reason=repr(error))
         self._crash = self._crash or error
+        for processor in self._processors:
+            processor.halt()
+        self._crashed.set()
         self._stopping.set()
 
     async def run(self) -> None:
         """Returns after a clean drain. Raises Fatal after a crash, without draining or committing."""
         tickers = [asyncio.create_task(self._poll_producers()), asyncio.create_task(self._publish_for_ever())]
+        for ticker in tickers:
+            ticker.add_done_callback(self._ended)
         try:
             await self._stopping.wait()
+            if self._crash is None:
+                await self._drain()
             if self._crash is not None:
+                await asyncio.gather(*(processor.close() for processor in self._processors))
                 raise Fatal(f"the engine crashed: {self._crash!r}") from self._crash
-            await asyncio.gather(*(processor.stop() for processor in self._processors))
             self._publish(self.status())
         finally:
             for ticker in tickers:
@@ -71,6 +79,25 @@ class Worker:
                 await invoker.close()
             for producer in self._producers.values():
                 producer.close()
+
+    async def _drain(self) -> None:
+        """Stop every processor. Returns at once when something crashes meanwhile."""
+        crash = asyncio.create_task(self._crashed.wait())
+        stops = [asyncio.create_task(processor.stop()) for processor in self._processors]
+        for stop in stops:
+            stop.add_done_callback(self._ended)
+        try:
+            open_tasks: set[asyncio.Task[Any]] = {crash, *stops}
+            while open_tasks != {crash} and not crash.done():
+                _, open_tasks = await asyncio.wait(open_tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (crash, *stops):
+                task.cancel()
+            await asyncio.gather(crash, *stops, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.crashed(error)
 
     def status(self) -> dict[str, Any]:
         """The frame for the supervisor."""
