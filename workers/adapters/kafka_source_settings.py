@@ -25,6 +25,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     # The client's default waits 1,000 ms after its look-ahead was full: seen here as 153 idle waits of 0.1 s
     # in 200,000 records, 11,000 records/s instead of 80,000.
     "fetch.queue.backoff.ms": 10,
+    "fetch.wait.max.ms": 50,
     "fetch.error.backoff.ms": 100,
     # Partitions that were added to a topic are seen within this time.
     "topic.metadata.refresh.interval.ms": 30_000,
