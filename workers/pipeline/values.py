@@ -160,6 +160,18 @@ def date_ms(value: datetime | DatetimeMS) -> int:
     return (moment - EPOCH) // _MILLISECOND
 
 
+# datetime holds the years 1 to 9999; dates beyond are DatetimeMS.
+_FIRST_MS: Final = -62_135_596_800_000
+_LAST_MS: Final = 253_402_300_799_999
+
+
+def date_from_ms(milliseconds: int) -> datetime | DatetimeMS:
+    """The date that many milliseconds after the epoch."""
+    if _FIRST_MS <= milliseconds <= _LAST_MS:
+        return EPOCH + timedelta(milliseconds=milliseconds)
+    return DatetimeMS(milliseconds)
+
+
 def compare(left: Any, right: Any) -> Order:
     """BSON's order of any two values, missing included. Equality respects the order of fields."""
     kind = left.__class__
@@ -270,11 +282,6 @@ def number_kind(value: Any) -> NumberKind | None:
     if kind is Int64:
         return "long"
     return "decimal" if kind is Decimal128 else None
-
-
-def as_double(value: int | float) -> float:
-    """An int or long as a double."""
-    return float(value)
 
 
 def as_long(value: int) -> int:

@@ -1,0 +1,81 @@
+"""What the language has: every operator and stage, joined here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from workers.pipeline.accumulators import statistics
+from workers.pipeline.expressions import (
+    arithmetic,
+    array,
+    boolean,
+    comparison,
+    conditional,
+    literal,
+    object,
+    string,
+    types,
+)
+from workers.pipeline.nodes import Operator
+from workers.pipeline.spec import StageType
+from workers.pipeline.stages import match, project, replace_root
+
+FAMILIES: Final[Mapping[str, Mapping[str, Operator]]] = {
+    "arithmetic": arithmetic.OPERATORS,
+    "array": array.OPERATORS,
+    "boolean": boolean.OPERATORS,
+    "comparison": comparison.OPERATORS,
+    "conditional": conditional.OPERATORS,
+    "literal": literal.OPERATORS,
+    "object": object.OPERATORS,
+    "string": string.OPERATORS,
+    "types": types.OPERATORS,
+    "accumulators": statistics.OPERATORS,
+}
+"""Expressions by family, as the docs print them."""
+
+OPERATORS: Final[Mapping[str, Operator]] = {
+    name: operator for family in FAMILIES.values() for name, operator in family.items()
+}
+
+STAGES: Final[Mapping[str, StageType]] = {**match.STAGES, **project.STAGES, **replace_root.STAGES}
+"""Stages that run within a segment."""
+
+EDGE_STAGES: Final[Mapping[str, str]] = {
+    "$source": "Names the topics that documents come from; the first stage.",
+    "$externalFunction": "Calls a function with each document.",
+    "$emit": "Writes each document to a topic; the last stage.",
+}
+"""Stages that cut or end a pipeline, with their meaning."""
+
+STAGES_NOT_YET: Final[Mapping[str, str]] = {
+    "$lookup": "call a function that looks it up",
+    "$cachedLookup": "call a function that looks it up",
+    "$merge": "$emit to a topic, and a connector from there",
+    "$out": "$emit to a topic",
+    "$https": "$externalFunction with a function that makes the request",
+    "$vectorSearch": "call a function that searches",
+    "$tumblingWindow": "windows are to come",
+    "$hoppingWindow": "windows are to come",
+    "$sessionWindow": "windows are to come",
+    "$group": "it needs a window",
+    "$sort": "it needs a window",
+    "$limit": "it needs a window",
+    "$skip": "it needs a window",
+    "$count": "it needs a window",
+    "$unwind": "send the array on, or let a function split it",
+    "$redact": "use $project or $match",
+    "$validate": "use $match",
+    "$setStreamMeta": "set a field of the document",
+    "$throttle": "set the parallelism of the call",
+    "$iceberg": "$emit to a topic, and a connector from there",
+}
+"""Stages of Atlas that are refused by name, each with what to do instead."""
+
+EXPRESSIONS_NOT_YET: Final[Mapping[str, str]] = {
+    "$function": "is not in Penstock yet: call a function with $externalFunction",
+    "$rand": "is not supported: a stream's results must not change when a record is read again",
+    "$sampleRate": "is not supported: a stream's results must not change when a record is read again",
+}
+"""Expressions that are refused by name, and why."""

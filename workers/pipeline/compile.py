@@ -1,0 +1,198 @@
+"""A pipeline as written becomes a program, or is refused whole with every problem in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from workers.errors import Invalid, Problem
+from workers.model import Document, Meta
+from workers.pipeline import catalogue
+from workers.pipeline.check import Checker
+from workers.pipeline.emission import compile_sink
+from workers.pipeline.emit import Emitter
+from workers.pipeline.nodes import Node
+from workers.pipeline.parse import Parser
+from workers.pipeline.paths import split, with_value
+from workers.pipeline.program import CallSite, Program, SourceSpec
+from workers.pipeline.segment import compile_segment, one_document
+from workers.pipeline.spec import CallSpec, EmitSpec, StageSpec
+from workers.pipeline.stages.emit import parse_emit
+from workers.pipeline.stages.external_function import DEFAULT_PARALLELISM, parse_external_function
+from workers.pipeline.stages.source import parse_source
+from workers.pipeline.unit import StageMark, Unit
+from workers.pipeline.values import sort_key
+
+MAX_STAGES: Final = 1_000
+
+Evaluate = Callable[[Document], Any]
+"""A compiled expression: the value, MISSING included. Raises Poison."""
+
+
+@dataclass(slots=True)
+class _Parts:
+    """A pipeline, taken apart: stages of each segment, the calls between them, and both ends."""
+
+    source: SourceSpec | None = None
+    segments: list[list[StageSpec]] = field(default_factory=lambda: [[]])
+    calls: list[CallSpec] = field(default_factory=list)
+    sink: EmitSpec | None = None
+
+
+def compile_processor(pipeline: Sequence[Mapping[str, Any]], file: str = "") -> Program:
+    """The program of a processor: $source first, and a sink or a call last.
+
+    Raises Invalid with every problem; `file` is put into each.
+    """
+    return _compile(pipeline, file, is_processor=True)
+
+
+def compile_stages(pipeline: Sequence[Mapping[str, Any]], file: str = "") -> Program:
+    """The program of stages on their own, for `penstock eval` and tests. $source and $emit may be left out.
+
+    Raises Invalid with every problem; `file` is put into each.
+    """
+    return _compile(pipeline, file, is_processor=False)
+
+
+def compile_expression(spec: Any, path: str = "") -> Evaluate:
+    """A function of a document. `path` is the expression's place, for errors.
+
+    Raises Invalid with every problem; the function raises Poison for a data error.
+    """
+    parser = Parser(catalogue.OPERATORS, catalogue.EXPRESSIONS_NOT_YET)
+    node = parser.expression(spec, path or "expression")
+    if parser.problems:
+        raise Invalid(parser.problems)
+    evaluate = _evaluator(node)
+    return lambda doc: evaluate(doc, None)
+
+
+def _evaluator(node: Node) -> Callable[[Document, Meta | None], Any]:
+    emitter, unit = Emitter(), Unit()
+    emitter.names["poison"] = unit.poison
+    with emitter.block("def expression(d0, meta):"):
+        with emitter.block("try:"):
+            emitter.line(f"return {emitter.value(node)}")
+        with emitter.block("except Exception as error:"):
+            emitter.line("raise poison(error) from None")
+    made: Callable[[Document, Meta | None], Any] = unit.make(emitter, "expression")
+    return made
+
+
+def _compile(pipeline: Any, file: str, *, is_processor: bool) -> Program:
+    checker = Checker(
+        catalogue.OPERATORS,
+        catalogue.EXPRESSIONS_NOT_YET,
+        catalogue.STAGES,
+        catalogue.STAGES_NOT_YET,
+        compile_expression,
+    )
+    entries = checker.entries(pipeline, "pipeline")
+    if len(entries) > MAX_STAGES:
+        raise Invalid([Problem(file, "pipeline", f"{len(entries)} stages", f"at most {MAX_STAGES}")])
+    parts = _Parts()
+    for number, (name, spec, path) in enumerate(entries):
+        _stage(checker, parts, name, spec, path, number == len(entries) - 1)
+    if is_processor:
+        _check_ends(checker, [name for name, _, _ in entries])
+    checker.raise_problems(file)
+    segments = tuple(compile_segment(stages) for stages in parts.segments)
+    calls = tuple(_call_site(call) for call in parts.calls)
+    sink = compile_sink(parts.sink) if parts.sink else None
+    return Program(parts.source, segments, calls, sink, tuple(_warnings(parts)))
+
+
+def _stage(checker: Checker, parts: _Parts, name: str, spec: Any, path: str, is_last: bool) -> None:
+    """Check one stage and put it where it belongs."""
+    if name == "$source":
+        source = parse_source(checker, spec, path)
+        if path != "pipeline[0].$source":
+            checker.wrong(path, "$source after another stage", "$source first, and once")
+        parts.source = source
+    elif name == "$emit":
+        parts.sink = parse_emit(checker, spec, path)
+        if not is_last:
+            checker.wrong(path, "$emit before another stage", "$emit last, and once")
+    elif name == "$externalFunction":
+        call = parse_external_function(checker, spec, path)
+        if call is not None:
+            parts.calls.append(call)
+            parts.segments.append([])
+    else:
+        stage = checker.stage(name, spec, path)
+        if stage is not None:
+            parts.segments[-1].append(stage)
+
+
+def _check_ends(checker: Checker, names: Sequence[str]) -> None:
+    if not names:
+        checker.wrong("pipeline", "no stages", "at least $source and $emit")
+        return
+    if names[0] != "$source":
+        checker.wrong("pipeline[0]", f"{names[0]} as the first stage", "$source")
+    # What is not in Penstock yet has been refused by its own name already.
+    if names[-1] not in ("$emit", "$externalFunction") and names[-1] not in catalogue.STAGES_NOT_YET:
+        place = f"pipeline[{len(names) - 1}]"
+        checker.wrong(place, f"{names[-1]} as the last stage", "$emit or $externalFunction")
+
+
+def _call_site(spec: CallSpec) -> CallSite:
+    payload = None
+    if spec.payload is not None:
+        payload = one_document(compile_segment(spec.payload, spec.operator))
+    set_result = partial(_set_result, split(spec.as_path)) if spec.as_path else None
+    return CallSite(
+        path=spec.path,
+        connection=spec.connection,
+        function=spec.function,
+        execution=spec.execution,
+        on_error=spec.on_error,
+        as_path=spec.as_path,
+        payload=payload,
+        set_result=set_result,
+        parallelism=spec.parallelism,
+        timeout_seconds=spec.timeout_seconds,
+        retry=spec.retry,
+        response=spec.response,
+        operator=spec.operator,
+        partition_by=None if spec.partition_by is None else _partition_key(spec.partition_by, spec),
+    )
+
+
+def _set_result(parts: tuple[str, ...], doc: Document, value: Any) -> Document:
+    changed: Document = with_value(doc, parts, value)
+    return changed
+
+
+def _partition_key(node: Node, spec: CallSpec) -> Callable[[Document, Meta | None], Any]:
+    """A hashable key of the value, equal for values that BSON calls equal; Refused where it cannot be had."""
+    emitter, unit = Emitter(), Unit()
+    emitter.names["refused"] = unit.refused
+    with emitter.block("def key(d0, meta):"):
+        with emitter.block("try:"):
+            emitter.line(f"return {emitter.function(sort_key)}({emitter.value(node)})")
+        with emitter.block("except Exception as error:"):
+            emitter.line("return refused(error, locals())")
+    made: Callable[[Document, Meta | None], Any] = unit.make(
+        emitter, "key", [StageMark(spec.operator, f"{spec.path}.partitionBy", "d0")]
+    )
+    return made
+
+
+def _warnings(parts: _Parts) -> list[str]:
+    """What is allowed and probably not meant."""
+    found: list[str] = []
+    for number, call in enumerate(parts.calls):
+        if not call.parallelism_given and call.execution == "sync":
+            found.append(
+                f"{call.path}: parallelism is {DEFAULT_PARALLELISM} (Atlas: 1); write `parallelism: 1` for one call at a time"
+            )
+        is_last = number == len(parts.calls) - 1 and not parts.segments[-1] and parts.sink is None
+        if call.execution == "sync" and call.as_path is None and not is_last:
+            found.append(
+                f"{call.path}: without `as` the function's answer is not kept; set `as`, or use `execution: async`"
+            )
+    return found

@@ -1,0 +1,206 @@
+"""`$arrayElemAt $concatArrays $filter $in $isArray $map $reduce $size`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from workers.errors import Poison
+from workers.pipeline.nodes import (
+    Binding,
+    Call,
+    Emitting,
+    Example,
+    Named,
+    Operator,
+    Positional,
+    may_be_missing,
+)
+from workers.pipeline.values import INT32_MAX, INT32_MIN, MISSING, equal, is_nullish, type_name, whole_number
+
+
+def size(array: Any) -> int:
+    """The number of elements."""
+    if array.__class__ is not list:
+        raise Poison(f"the argument of $size must be an array, but was of type {type_name(array)}")
+    return len(array)
+
+
+def _is_array(value: Any) -> bool:
+    return value.__class__ is list
+
+
+def is_in(value: Any, array: Any) -> bool:
+    """Whether an element is equal to the value (missing counts as null)."""
+    if array.__class__ is not list:
+        raise Poison(f"$in requires an array as a second argument, found {type_name(array)}")
+    if value.__class__ is str:
+        return value in array  # a text only equals a text, in Python as in BSON
+    return any(equal(value, item) for item in array)
+
+
+def element_at(array: Any, position: Any) -> Any:
+    """The element at a position; below zero it counts from the end. MISSING beyond the ends."""
+    if is_nullish(array) or is_nullish(position):
+        return None
+    if array.__class__ is not list:
+        raise Poison(f"$arrayElemAt's first argument must be an array, but is {type_name(array)}")
+    index = whole_number(position)
+    if index is None or not INT32_MIN <= index <= INT32_MAX:
+        raise Poison(
+            f"$arrayElemAt's second argument must be a whole number of 32 bits, but is {type_name(position)}"
+        )
+    return array[index] if -len(array) <= index < len(array) else MISSING
+
+
+def concatenated(*arrays: Any) -> Any:
+    """The arrays one after the other; null where one is null or missing."""
+    found: list[Any] = []
+    for array in arrays:
+        if array is None or array is MISSING:
+            return None
+        if array.__class__ is not list:
+            raise Poison(f"$concatArrays only supports arrays, not {type_name(array)}")
+        found += array
+    return found
+
+
+def _no_array(value: Any, operator: str) -> None:
+    """What an operator over an array gives of null; anything else is an error."""
+    if not is_nullish(value):
+        raise Poison(f"input to {operator} must be an array not {type_name(value)}")
+
+
+def _filter_limit(value: Any) -> int:
+    """How many elements `$filter` keeps at most."""
+    limit = whole_number(value)
+    if limit is None or not 1 <= limit <= INT32_MAX:
+        raise Poison("$filter: limit must be a whole number of 32 bits, at least 1")
+    return limit
+
+
+def _emit_map(em: Emitting, call: Call) -> str:
+    source, body = call.given
+    array, found, item = em.value(source), em.name(), em.name()
+    array = em.assign(array)
+    with em.block(f"if {array}.__class__ is list:"):
+        em.line(f"{found} = []")
+        with em.block(f"for {item} in {array}:"):
+            em.bind(call.variables[0], item)
+            em.line(f"{found}.append({em.or_null(body)})")
+    with em.block("else:"):
+        em.line(f"{found} = {em.function(_no_array)}({array}, '$map')")
+    return found
+
+
+def _emit_filter(em: Emitting, call: Call) -> str:
+    source, condition, limit = call.args
+    assert source is not None
+    assert condition is not None
+    array, found, item = em.assign(em.value(source)), em.name(), em.name()
+    most = None
+    if limit is not None:
+        most = em.name()
+        given = em.value(limit)
+        em.line(
+            f"{most} = None if {given} is None or {given} is M else {em.function(_filter_limit)}({given})"
+        )
+    with em.block(f"if {array}.__class__ is list:"):
+        em.line(f"{found} = []")
+        with em.block(f"for {item} in {array}:"):
+            em.bind(call.variables[0], item)
+            with em.block(f"if {em.condition(condition)}:"):
+                em.line(f"{found}.append({item})")
+                if most is not None:
+                    with em.block(f"if {most} is not None and len({found}) >= {most}:"):
+                        em.line("break")
+    with em.block("else:"):
+        em.line(f"{found} = {em.function(_no_array)}({array}, '$filter')")
+    return found
+
+
+def _emit_reduce(em: Emitting, call: Call) -> str:
+    source, initial, body = call.given
+    array, start = em.assign(em.value(source)), em.value(initial)
+    found, item = em.name(), em.name()
+    with em.block(f"if {array}.__class__ is list:"):
+        em.line(f"{found} = {start}")
+        with em.block(f"for {item} in {array}:"):
+            em.bind(call.variables[0], item)
+            em.bind(call.variables[1], found)
+            em.line(f"{found} = {em.value(body)}")
+    with em.block("else:"):
+        em.line(f"{found} = {em.function(_no_array)}({array}, '$reduce')")
+    return found
+
+
+OPERATORS: Final[dict[str, Operator]] = {
+    "$arrayElemAt": Operator(
+        name="$arrayElemAt",
+        signature=Positional(2, 2),
+        meaning="The element at a position, from the end where it is below zero; missing beyond the ends.",
+        example=Example({"$arrayElemAt": ["$a", -1]}, 3, {"a": [1, 2, 3]}),
+        function=element_at,
+        gives_missing=True,
+    ),
+    "$concatArrays": Operator(
+        name="$concatArrays",
+        signature=Positional(0, None),
+        meaning="Arrays one after the other.",
+        example=Example({"$concatArrays": ["$a", [3]]}, [1, 2, 3], {"a": [1, 2]}),
+        function=concatenated,
+    ),
+    "$filter": Operator(
+        name="$filter",
+        signature=Binding(Named(("input", "cond"), ("limit",)), {"as": "this"}, frozenset({"cond"})),
+        meaning="The elements for which `cond` is true, at most `limit`.",
+        example=Example(
+            {"$filter": {"input": "$a", "cond": {"$gt": ["$$this", 1]}}}, [2, 3], {"a": [1, 2, 3]}
+        ),
+        emit=_emit_filter,
+    ),
+    "$in": Operator(
+        name="$in",
+        signature=Positional(2, 2),
+        meaning="Whether the value is an element of the array.",
+        example=Example({"$in": ["$a", ["x", "y"]]}, True, {"a": "y"}),
+        function=is_in,
+        gives_bool=False,
+    ),
+    "$isArray": Operator(
+        name="$isArray",
+        signature=Positional(1, 1),
+        meaning="Whether the value is an array.",
+        example=Example({"$isArray": "$a"}, True, {"a": []}),
+        function=_is_array,
+    ),
+    "$map": Operator(
+        name="$map",
+        signature=Binding(Named(("input", "in")), {"as": "this"}, frozenset({"in"})),
+        meaning="The array of what `in` gives for each element.",
+        example=Example(
+            {"$map": {"input": "$a", "as": "n", "in": {"$add": ["$$n", 1]}}}, [2, 3], {"a": [1, 2]}
+        ),
+        emit=_emit_map,
+    ),
+    "$reduce": Operator(
+        name="$reduce",
+        signature=Binding(
+            Named(("input", "initialValue", "in")), {"=this": "this", "=value": "value"}, frozenset({"in"})
+        ),
+        meaning="One value out of an array: `in` of each element ($$this) and of the value so far ($$value).",
+        example=Example(
+            {"$reduce": {"input": "$a", "initialValue": 0, "in": {"$add": ["$$value", "$$this"]}}},
+            6,
+            {"a": [1, 2, 3]},
+        ),
+        emit=_emit_reduce,
+        gives_missing=lambda call: may_be_missing(call.given[1]) or may_be_missing(call.given[2]),
+    ),
+    "$size": Operator(
+        name="$size",
+        signature=Positional(1, 1),
+        meaning="The number of elements of an array.",
+        example=Example({"$size": "$a"}, 2, {"a": [1, 2]}),
+        function=size,
+    ),
+}

@@ -1,0 +1,118 @@
+"""What `$project`, `$addFields` and `$unset` say: fields kept, left out and computed, as a list of paths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from workers.pipeline.nodes import Node
+from workers.pipeline.paths import Parts, fault, split
+from workers.pipeline.spec import Steps
+from workers.pipeline.values import MISSING, is_number, truthy
+
+
+@dataclass(slots=True)
+class Projection:
+    """`kept` and `left_out` by path, `computed` in the order written."""
+
+    kept: list[Parts] = field(default_factory=list)
+    left_out: list[Parts] = field(default_factory=list)
+    computed: list[tuple[Parts, Node]] = field(default_factory=list)
+
+
+def read_fields(steps: Steps, spec: Mapping[str, Any], path: str, *, flags: bool) -> Projection:
+    """The fields of a specification, nested documents and dotted names alike. `flags`: numbers and booleans
+    keep or leave out (`$project`); else they are values (`$addFields`)."""
+    found = Projection()
+    _Reader(steps, found, path, flags).read(spec, (), path)
+    return found
+
+
+class _Reader:
+    def __init__(self, steps: Steps, found: Projection, path: str, flags: bool) -> None:
+        self._steps, self._found, self._flags = steps, found, flags
+        self._places: dict[str, str] = {}
+        self._prefixes: dict[str, str] = {}
+
+    def read(self, spec: Mapping[str, Any], prefix: Parts, place: str) -> None:
+        for name, value in spec.items():
+            inner = f"{place}.{name}"
+            wrong = fault(name) if isinstance(name, str) else f"the field name {name!r}"
+            if wrong:
+                self._steps.wrong(inner, wrong, "a field as a or a.b")
+                continue
+            self._field((*prefix, *split(name)), value, inner)
+
+    def _field(self, parts: Parts, value: Any, place: str) -> None:
+        if isinstance(value, dict) and not any(str(key).startswith("$") for key in value):
+            if value:
+                self.read(value, parts, place)
+            else:
+                self._steps.wrong(
+                    place, "an empty document", "fields, or {$literal: {}} for an empty document"
+                )
+            return
+        if not self._is_new(parts, place):
+            return
+        if self._flags and (isinstance(value, bool) or is_number(value)):
+            (self._found.kept if truthy(value) else self._found.left_out).append(parts)
+        else:
+            self._found.computed.append((parts, self._steps.expression(value, place)))
+
+    def _is_new(self, parts: Parts, place: str) -> bool:
+        """Whether the path neither leads to nor through another one."""
+        name = ".".join(parts)
+        other = self._places.get(name) or self._prefixes.get(name)
+        for length in range(1, len(parts)):
+            other = other or self._places.get(".".join(parts[:length]))
+        if other is not None:
+            self._steps.wrong(
+                place, f"the path {name!r} collides with {other}", "each path once, and none within another"
+            )
+            return False
+        self._places[name] = place
+        for length in range(1, len(parts)):
+            self._prefixes.setdefault(".".join(parts[:length]), place)
+        return True
+
+
+Tree = dict[str, "Tree | Literal[True]"]
+"""Which fields are meant: True the whole field, else what within it."""
+
+
+def tree_of(paths: list[Parts]) -> Tree:
+    """Paths that do not collide, as a tree."""
+    root: Tree = {}
+    for parts in paths:
+        node = root
+        for part in parts[:-1]:
+            inner = node.setdefault(part, {})
+            assert inner is not True
+            node = inner
+        node[parts[-1]] = True
+    return root
+
+
+def included(doc: dict[str, Any], tree: Tree) -> dict[str, Any]:
+    """The fields of the tree alone, in the document's order."""
+    found: dict[str, Any] = {}
+    for name, value in doc.items():
+        inner = tree.get(name)
+        if inner is True:
+            found[name] = value
+        elif inner is not None:
+            kept = _included_value(value, inner)
+            if kept is not MISSING:
+                found[name] = kept
+    return found
+
+
+def _included_value(value: Any, tree: Tree) -> Any:
+    """What is within a value; an array keeps its documents' share and loses its scalars."""
+    if value.__class__ is dict:
+        return included(value, tree)
+    if value.__class__ is list:
+        items = (_included_value(item, tree) for item in value)
+        return [item for item in items if item is not MISSING]
+    return MISSING

@@ -1,0 +1,133 @@
+"""What stages say, checked, as plain data: the step between the user's text and the compiled program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from workers.pipeline.nodes import Const, Emitting, Node
+from workers.pipeline.program import OnError, RetrySpec, SourceSpec
+
+__all__ = [
+    "CallSpec",
+    "EmitSpec",
+    "SourceSpec",
+    "StageEmitting",
+    "StageSpec",
+    "StageType",
+    "Steps",
+]
+
+
+class StageEmitting(Emitting, Protocol):
+    """What a stage's `emit` may ask for beside what expressions may. Kept by `segment.SegmentEmitter`."""
+
+    doc: str
+    """The local that holds the document as it is at this point."""
+
+    doc_is_ours: bool
+    """Whether that document was made by a stage before and is held by nobody else: its own fields (nothing
+    deeper) may be changed in place, once every expression of the stage has been evaluated."""
+
+    def new_doc(self) -> str:
+        """A new local name for a document."""
+        ...
+
+    def document_is(
+        self, local: str, *, ours: bool, unchanged_from: str = "", changed: frozenset[str] = frozenset()
+    ) -> None:
+        """The document is in another local from here on. What was read from `unchanged_from` still holds, but
+        for the `changed` fields."""
+        ...
+
+    def field_is(self, field: str, local: str) -> None:
+        """The document has this value (a local, which may hold MISSING) in a field."""
+        ...
+
+    def drop(self) -> None:
+        """The document goes no further."""
+        ...
+
+    def inline(self, source: str, names: Mapping[str, Any]) -> str:
+        """Source over `doc` and these names, made by another compiler, as text that can stand here."""
+        ...
+
+
+Emit = Callable[[StageEmitting], None]
+
+
+@dataclass(frozen=True, slots=True)
+class StageSpec:
+    """A stage that is compiled into a segment: its name, its place, and what writes its source."""
+
+    operator: str
+    path: str
+    emit: Emit
+
+
+@dataclass(frozen=True, slots=True)
+class CallSpec:
+    """`$externalFunction`, checked."""
+
+    path: str
+    connection: str
+    function: str
+    execution: Literal["sync", "async"]
+    on_error: OnError
+    as_path: str | None
+    payload: tuple[StageSpec, ...] | None
+    parallelism: int
+    parallelism_given: bool
+    partition_by: Node | None
+    timeout_seconds: float
+    retry: RetrySpec
+    response: Literal["body", "envelope"]
+    operator: str = "$externalFunction"
+
+
+@dataclass(frozen=True, slots=True)
+class EmitSpec:
+    """`$emit` to Kafka, checked. None: the source's key or headers."""
+
+    path: str
+    connection: str
+    topic: str | Node
+    key: Node | None = None
+    headers: Node | None = None
+    operator: str = "$emit"
+
+
+class Steps(Protocol):
+    """What a stage's `parse` may ask for. Kept by `check.Checker`."""
+
+    def expression(self, spec: Any, path: str) -> Node:
+        """An expression over the document; problems are noted and a constant stands in."""
+        ...
+
+    def literal(self, spec: Any, path: str) -> Const:
+        """A value as it stands."""
+        ...
+
+    def wrong(self, path: str, found: str, expected: str = "") -> Const:
+        """Note a problem."""
+        ...
+
+    def stages(self, spec: Any, path: str, allowed: frozenset[str]) -> tuple[StageSpec, ...]:
+        """An inner pipeline of these stages only."""
+        ...
+
+    def match(self, query: Any, path: str) -> tuple[str, Mapping[str, Any]] | None:
+        """A compiled query: source over `doc` and the names in it; None when it is wrong."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StageType:
+    """One kind of stage that runs within segments, described by data."""
+
+    name: str
+    parse: Callable[[Steps, Any, str], StageSpec | None]
+    meaning: str
+    syntax: str
+    example: Mapping[str, Any] = field(default_factory=dict)

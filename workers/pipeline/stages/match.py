@@ -1,0 +1,31 @@
+"""`$match`: documents for which the query does not hold go no further. The query is `match/`'s."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from workers.pipeline.spec import StageEmitting, StageSpec, StageType, Steps
+
+
+def _parse(steps: Steps, spec: Any, path: str) -> StageSpec | None:
+    found = steps.match(spec, path)
+    if found is None:
+        return None
+    source, names = found
+
+    def emit(em: StageEmitting) -> None:
+        with em.block(f"if not {em.inline(source, names)}:"):
+            em.drop()
+
+    return StageSpec("$match", path, emit)
+
+
+STAGES: Final[dict[str, StageType]] = {
+    "$match": StageType(
+        name="$match",
+        parse=_parse,
+        meaning="Lets a document pass when the query holds for it.",
+        syntax="{$match: <query>}",
+        example={"$match": {"total": {"$gt": 100}, "status": {"$in": ["paid", "sent"]}}},
+    )
+}

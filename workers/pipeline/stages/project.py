@@ -1,0 +1,177 @@
+"""`$project $addFields $set $unset`: fields kept, left out, computed."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from workers.pipeline.nodes import Node, may_be_missing
+from workers.pipeline.parse import describe
+from workers.pipeline.paths import Parts, collision, fault, split, with_value, without
+from workers.pipeline.projection import Projection, included, read_fields, tree_of
+from workers.pipeline.spec import StageEmitting, StageSpec, StageType, Steps
+
+_PROJECT: Final = "{$project: {<field>: 1 or <expression>, ...}} or {$project: {<field>: 0, ...}}"
+_ADD: Final = "{$addFields: {<field>: <expression>, ...}}"
+
+
+def _evaluated(em: StageEmitting, computed: list[tuple[Parts, Node]]) -> list[tuple[Parts, str, bool]]:
+    """Every expression, before anything is set: (path, local of the value, whether it may be missing)."""
+    return [(parts, em.value(node), may_be_missing(node)) for parts, node in computed]
+
+
+def _set_fields(em: StageEmitting, doc: str, values: list[tuple[Parts, str, bool]]) -> None:
+    """Set what was computed on a document of our own. MISSING removes a field."""
+    for parts, value, doubtful in values:
+        name = parts[0]
+        if len(parts) > 1:
+            em.line(
+                f"{doc}[{name!a}] = {em.function(with_value)}({doc}.get({name!a}, M), {parts!a}, {value}, 1)"
+            )
+        elif value == "M":
+            em.line(f"{doc}.pop({name!a}, None)")
+        elif doubtful:
+            with em.block(f"if {value} is M:"):
+                em.line(f"{doc}.pop({name!a}, None)")
+            with em.block("else:"):
+                em.line(f"{doc}[{name!a}] = {value}")
+        else:
+            em.line(f"{doc}[{name!a}] = {value}")
+
+
+def _emit_add(em: StageEmitting, computed: list[tuple[Parts, Node]]) -> None:
+    if not computed:
+        return
+    values = _evaluated(em, computed)
+    before = em.doc
+    after = before
+    if not em.doc_is_ours:
+        after = em.new_doc()
+        em.line(f"{after} = {before}.copy()")
+    _set_fields(em, after, values)
+    changed = frozenset(parts[0] for parts, _, _ in values)
+    em.document_is(after, ours=True, unchanged_from=before, changed=changed)
+    for parts, value, _ in values:
+        if len(parts) == 1 and value.isidentifier():
+            em.field_is(parts[0], value)
+
+
+def _emit_inclusion(em: StageEmitting, projection: Projection) -> None:
+    values = _evaluated(em, projection.computed)
+    before, after = em.doc, em.new_doc()
+    tree = tree_of(projection.kept)
+    if all(inner is True for inner in tree.values()):
+        em.line(f"{after} = {{}}")
+        if tree:
+            names = em.constant(frozenset(tree))
+            name, value = em.name(), em.name()
+            with em.block(f"for {name}, {value} in {before}.items():"):
+                em.line(f"if {name} in {names}: {after}[{name}] = {value}")
+    else:
+        em.line(f"{after} = {em.function(included)}({before}, {em.constant(tree)})")
+    _set_fields(em, after, values)
+    em.document_is(after, ours=True)
+    for parts, value, _ in values:
+        if len(parts) == 1 and value.isidentifier():
+            em.field_is(parts[0], value)
+
+
+def _emit_exclusion(em: StageEmitting, paths: list[Parts]) -> None:
+    before, after = em.doc, em.doc
+    if not em.doc_is_ours:
+        after = em.new_doc()
+        em.line(f"{after} = {before}.copy()")
+    for parts in paths:
+        if len(parts) == 1:
+            em.line(f"{after}.pop({parts[0]!a}, None)")
+        else:
+            inner = f"{em.function(without)}({after}[{parts[0]!a}], {parts!a}, 1)"
+            em.line(f"if {parts[0]!a} in {after}: {after}[{parts[0]!a}] = {inner}")
+    changed = frozenset(parts[0] for parts in paths)
+    em.document_is(after, ours=True, unchanged_from=before, changed=changed)
+
+
+def _parse_add(operator: str, steps: Steps, spec: Any, path: str) -> StageSpec | None:
+    if not isinstance(spec, dict):
+        steps.wrong(path, describe(spec), _ADD)
+        return None
+    found = read_fields(steps, spec, path, flags=False)
+    return StageSpec(operator, path, lambda em: _emit_add(em, found.computed))
+
+
+def _parse_project(steps: Steps, spec: Any, path: str) -> StageSpec | None:
+    if not isinstance(spec, dict) or not spec:
+        steps.wrong(path, "no document, or an empty one", _PROJECT)
+        return None
+    found = read_fields(steps, spec, path, flags=True)
+    id_out = ("_id",) in found.left_out
+    others_out = [parts for parts in found.left_out if parts != ("_id",)]
+    others_in = [parts for parts in found.kept if parts != ("_id",)]
+    if others_out and (others_in or found.computed):
+        place = f"{path}.{'.'.join(others_out[0])}"
+        steps.wrong(
+            place, "a field left out beside fields kept or computed", "one of the two; _id alone may differ"
+        )
+        return None
+    if others_out or (id_out and not others_in and not found.computed):
+        return StageSpec("$project", path, lambda em: _emit_exclusion(em, found.left_out))
+    id_computed = any(parts[0] == "_id" for parts, _ in found.computed)
+    id_kept = any(parts[0] == "_id" for parts in found.kept)
+    if not id_out and not id_computed and not id_kept:
+        found.kept.append(("_id",))
+    return StageSpec("$project", path, lambda em: _emit_inclusion(em, found))
+
+
+def _parse_unset(steps: Steps, spec: Any, path: str) -> StageSpec | None:
+    many = spec if isinstance(spec, list) else [spec]
+    if not many:
+        steps.wrong(path, "an empty array", "a field or an array of at least one field")
+        return None
+    good: list[str] = []
+    for number, name in enumerate(many):
+        place = f"{path}[{number}]" if isinstance(spec, list) else path
+        wrong = fault(name) if isinstance(name, str) else describe(name)
+        if wrong:
+            steps.wrong(place, wrong, "a field as a or a.b")
+        else:
+            good.append(name)
+    clash = collision(good)
+    if clash:
+        steps.wrong(
+            path,
+            f"the path {clash[1]!r} collides with {clash[0]!r}",
+            "each path once, and none within another",
+        )
+    paths = [split(name) for name in good]
+    return StageSpec("$unset", path, lambda em: _emit_exclusion(em, paths))
+
+
+STAGES: Final[dict[str, StageType]] = {
+    "$addFields": StageType(
+        name="$addFields",
+        parse=lambda steps, spec, path: _parse_add("$addFields", steps, spec, path),
+        meaning="Sets fields to what expressions give; a missing value removes the field.",
+        syntax=_ADD,
+        example={"$addFields": {"total": {"$multiply": ["$price", "$quantity"]}}},
+    ),
+    "$set": StageType(
+        name="$set",
+        parse=lambda steps, spec, path: _parse_add("$set", steps, spec, path),
+        meaning="Another name of $addFields.",
+        syntax="{$set: {<field>: <expression>, ...}}",
+        example={"$set": {"seen": True}},
+    ),
+    "$project": StageType(
+        name="$project",
+        parse=_parse_project,
+        meaning="Keeps the fields named (and _id), or leaves out the fields named, and computes new ones.",
+        syntax=_PROJECT,
+        example={"$project": {"_id": 0, "name": 1, "total": {"$add": ["$net", "$tax"]}}},
+    ),
+    "$unset": StageType(
+        name="$unset",
+        parse=_parse_unset,
+        meaning="Leaves out the fields named.",
+        syntax="{$unset: <field>} or {$unset: [<field>, ...]}",
+        example={"$unset": ["secret", "card.number"]},
+    ),
+}

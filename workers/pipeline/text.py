@@ -1,0 +1,53 @@
+"""Values as text, the way `$toString` and the string operators write them."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+from bson import Decimal128
+from bson.datetime_ms import DatetimeMS
+
+from workers.errors import Poison
+from workers.pipeline.values import date_ms, is_nullish, type_name
+
+
+def double_text(value: float) -> str:
+    """A double with up to 16 digits: `2.5`, `3`, `1e+16`, `Infinity`."""
+    if math.isfinite(value):
+        return f"{value:.16g}"
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def number_text(value: Any) -> str:
+    """Any number as text."""
+    if isinstance(value, float):
+        return double_text(value)
+    return str(value) if isinstance(value, Decimal128) else str(int(value))
+
+
+def date_text(value: datetime | DatetimeMS) -> str:
+    """`2024-01-15T12:30:45.123Z`. Raises Poison outside the years 1 to 9999."""
+    if isinstance(value, DatetimeMS):
+        raise Poison(f"a date out of range to be written as text ({date_ms(value)} ms)")
+    moment = value.astimezone(UTC) if value.tzinfo is not None else value
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z".rjust(24, "0")
+
+
+def coerced(value: Any, operator: str) -> str:
+    """Text out of text, a number or a date; empty for null. Poison for the rest."""
+    if value.__class__ is str:
+        return value
+    if is_nullish(value):
+        return ""
+    kind = type_name(value)
+    if kind in ("int", "long", "double", "decimal"):
+        return number_text(value)
+    if kind == "date":
+        return date_text(value)
+    if kind == "javascript":
+        return str(value)
+    if kind == "timestamp":
+        return f"Timestamp({value.time}, {value.inc})"
+    raise Poison(f"{operator} can't convert from BSON type {kind} to String")
