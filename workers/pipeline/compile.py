@@ -187,12 +187,10 @@ def _warnings(parts: _Parts) -> list[str]:
     found: list[str] = []
     for number, call in enumerate(parts.calls):
         if not call.parallelism_given and call.execution == "sync":
-            found.append(
-                f"{call.path}: parallelism is {DEFAULT_PARALLELISM} (Atlas: 1); write `parallelism: 1` for one call at a time"
-            )
+            usual = f"parallelism is {DEFAULT_PARALLELISM} (Atlas: 1)"
+            found.append(f"{call.path}: {usual}; write `parallelism: 1` for one call at a time")
         is_last = number == len(parts.calls) - 1 and not parts.segments[-1] and parts.sink is None
         if call.execution == "sync" and call.as_path is None and not is_last:
-            found.append(
-                f"{call.path}: without `as` the function's answer is not kept; set `as`, or use `execution: async`"
-            )
+            kept = "without `as` the function's answer is not kept"
+            found.append(f"{call.path}: {kept}; set `as`, or use `execution: async`")
     return found

@@ -1,4 +1,4 @@
-"""What a user wrote as an expression becomes a tree; mistakes are noted with their place, constants folded."""
+"""What a user wrote as an expression becomes a tree; mistakes are noted by place, constants folded."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from workers.pipeline.paths import fault
 from workers.pipeline.unit import Unit
 from workers.pipeline.values import MISSING, Missing, bracket
 
-MAX_DEPTH: Final = 200
-"""Levels of documents and arrays in an expression: the server's limit of a document."""
+MAX_DEPTH: Final = 199
+"""Levels of documents and arrays in an expression. The server takes 200 with the stage around it."""
 
 _DEFAULTS: Final[Scope] = {"ROOT": ROOT, "CURRENT": ROOT}
 

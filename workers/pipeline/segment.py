@@ -36,8 +36,8 @@ class SegmentEmitter(Emitter):
 
 
 def compile_segment(stages: Sequence[StageSpec], dead_letter_name: str = "") -> Segment:
-    """One function out of stages. `dead_letter_name` names all of them in refusals (a payload's own stages are
-    no operators of the pipeline)."""
+    """One function out of stages. `dead_letter_name` names all of them in refusals: the stages of a payload
+    are no operators of the pipeline."""
     emitter, unit = SegmentEmitter(), Unit()
     emitter.names |= {"DROPPED": DROPPED, "refused": unit.refused}
     marks: list[StageMark] = []

@@ -164,7 +164,7 @@ OPERATORS: Final[dict[str, Operator]] = {
         meaning="Whether the value is an element of the array.",
         example=Example({"$in": ["$a", ["x", "y"]]}, True, {"a": "y"}),
         function=is_in,
-        gives_bool=False,
+        gives_bool=True,
     ),
     "$isArray": Operator(
         name="$isArray",
@@ -172,6 +172,7 @@ OPERATORS: Final[dict[str, Operator]] = {
         meaning="Whether the value is an array.",
         example=Example({"$isArray": "$a"}, True, {"a": []}),
         function=_is_array,
+        gives_bool=True,
     ),
     "$map": Operator(
         name="$map",

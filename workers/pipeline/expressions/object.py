@@ -64,15 +64,6 @@ def merged(*documents: Any) -> dict[str, Any]:
     return found
 
 
-def merged_one(document: Any) -> dict[str, Any]:
-    """`merged` of a single argument, which may be an array of documents."""
-    return merged(*document) if document.__class__ is list else merged(document)
-
-
-def _merge(*documents: Any) -> dict[str, Any]:
-    return merged_one(documents[0]) if len(documents) == 1 else merged(*documents)
-
-
 def to_array(document: Any) -> Any:
     """The fields as an array of `{k, v}`."""
     if is_nullish(document):
@@ -98,7 +89,7 @@ OPERATORS: Final[dict[str, Operator]] = {
         signature=Positional(0, None),
         meaning="The fields of several documents together; of two with one name the last counts.",
         example=Example({"$mergeObjects": [{"a": 1, "b": 1}, "$o"]}, {"a": 1, "b": 2}, {"o": {"b": 2}}),
-        function=_merge,
+        function=merged,
     ),
     "$objectToArray": Operator(
         name="$objectToArray",

@@ -9,10 +9,21 @@ import string
 from collections.abc import Callable
 from typing import Any, Final
 
+from bson import Decimal128
+
 from workers.errors import Poison
 from workers.pipeline.nodes import Call, Const, Emitting, Example, Named, Operator, Positional
 from workers.pipeline.text import coerced
-from workers.pipeline.values import INT32_MAX, is_nullish, type_name, whole_number
+from workers.pipeline.values import (
+    INT32_MAX,
+    INT64_MAX,
+    INT64_MIN,
+    is_nan,
+    is_nullish,
+    is_number,
+    type_name,
+    whole_number,
+)
 
 _TO_UPPER: Final = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 _TO_LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -109,9 +120,11 @@ def substring_bytes(text: Any, start: Any, count: Any) -> str:
 
 
 def _truncated(value: Any, what: str) -> int:
-    if value.__class__ is float and abs(value) < 2**63:
-        return int(value)
-    return _count(value, "$substrBytes", what)
+    """Any number, cut towards zero and to 64 bits."""
+    if not is_number(value) or is_nan(value):
+        raise Poison(f"$substrBytes: {what} must be a number, but is {type_name(value)}")
+    number = value.to_decimal() if value.__class__ is Decimal128 else value
+    return int(max(INT64_MIN, min(INT64_MAX, number)))
 
 
 def split(text: Any, delimiter: Any) -> Any:

@@ -94,6 +94,7 @@ OPERATORS: Final[dict[str, Operator]] = {
             meaning="Whether the value is an int, long, double or decimal.",
             example=Example({"$isNumber": "$a"}, True, {"a": 5}),
             function=is_number,
+            gives_bool=True,
         ),
         Operator(
             name="$convert",

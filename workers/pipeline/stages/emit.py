@@ -19,8 +19,6 @@ _CONFIG_NOT_YET: Final[Mapping[str, str]] = {
     "acks": "all replicas in sync always acknowledge",
     "compression_type": "records are compressed with lz4",
     "dateFormat": "dates are Extended JSON",
-    "headers": "write them beside 'topic'",
-    "key": "write it beside 'topic'",
     "keyFormat": "a text is written as UTF-8, binData as it is, the rest as JSON",
     "keyFormatError": "a key that cannot be written dead-letters its document",
     "outputFormat": "values are relaxed Extended JSON",
@@ -54,9 +52,8 @@ def parse_emit(checker: Checker, spec: Any, path: str) -> EmitSpec | None:
         headers = _headers(checker, config) if headers is None else headers
         config.refuse(_CONFIG_NOT_YET)
         config.done()
-    fields.refuse(
-        {name: text for name, text in (_NOT_YET | _CONFIG_NOT_YET).items() if name not in ("key", "headers")}
-    )
+    fields.refuse(_NOT_YET)
+    fields.refuse(_CONFIG_NOT_YET)
     fields.done()
     if len(checker.problems) > before or connection is None or topic is None:
         return None

@@ -20,11 +20,9 @@ MAX_PARALLELISM: Final = 10_000
 MAX_TIMEOUT_SECONDS: Final = 960.0
 MAX_RETRY_SECONDS: Final = 24 * 3600.0
 
-# A name (64), a partial or a full ARN, each with an alias or version: what Lambda's Invoke takes, and no more.
-_FUNCTION: Final = re.compile(
-    r"(?:arn:aws[a-z-]*:lambda:[a-z0-9-]+:)?(?:\d{12}:function:|(?<=:)function:)?[A-Za-z0-9_/-]{1,140}(?::(?:\$LATEST|[A-Za-z0-9_-]{1,128}))?"
-)
-_PARTIAL: Final = re.compile(r"\d{12}:function:[A-Za-z0-9_-]{1,64}(?::(?:\$LATEST|[A-Za-z0-9_-]{1,128}))?")
+# A name, a partial ARN (`123456789012:function:name`) or a full one, with an alias or version or without.
+_ARN: Final = r"(?:(?:arn:aws[a-z-]*:lambda:[a-z0-9-]+:)?[0-9]{12}:function:)?"
+_FUNCTION: Final = re.compile(_ARN + r"[A-Za-z0-9_/-]{1,140}(?::(?:\$LATEST|[A-Za-z0-9_-]{1,128}))?")
 
 _NOT_YET: Final[Mapping[str, str]] = {
     "batch": "each document is a call of its own",
@@ -61,14 +59,25 @@ def parse_external_function(checker: Checker, spec: Any, path: str) -> CallSpec 
     if len(checker.problems) > before or connection is None or function is None:
         return None
     return CallSpec(
-        path, connection, function, execution, on_error, as_path, payload, parallelism, given, partition_by, timeout,
-        retry, response,
-    )  # fmt: skip
+        path=path,
+        connection=connection,
+        function=function,
+        execution=execution,
+        on_error=on_error,
+        as_path=as_path,
+        payload=payload,
+        parallelism=parallelism,
+        parallelism_given=given,
+        partition_by=partition_by,
+        timeout_seconds=timeout,
+        retry=retry,
+        response=response,
+    )
 
 
 def _function(checker: Checker, fields: Fields) -> str | None:
     name = fields.text("functionName", required=True)
-    if name is None or _FUNCTION.fullmatch(name) or _PARTIAL.fullmatch(name):
+    if name is None or _FUNCTION.fullmatch(name):
         return name
     checker.wrong(
         fields.at("functionName"), f"{name!r}", "a function's name, name:alias, or a partial or full ARN"
@@ -99,11 +108,8 @@ def _partition_by(checker: Checker, fields: Fields, execution: str, parallelism:
     given = fields.has("partitionBy")
     node = fields.expression("partitionBy")
     if given and (execution == "async" or parallelism == 1):
-        checker.wrong(
-            fields.at("partitionBy"),
-            "'partitionBy' without parallel sync calls",
-            "sync and parallelism above 1",
-        )
+        found = "'partitionBy' without parallel sync calls"
+        checker.wrong(fields.at("partitionBy"), found, "sync, and parallelism above 1")
     return node
 
 
