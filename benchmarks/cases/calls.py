@@ -1,0 +1,82 @@
+"""One call an event through a whole worker: CPU of the engine process a call, share of Little's law."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.broker import Broker
+from benchmarks.report import Findings
+from benchmarks.watching import lambda_stub, program, watch, worker_command, write_app
+
+IN_FLIGHT: Final = 200
+
+
+def run(broker: Broker, records: int, rounds: int) -> Findings:
+    """`rounds` at 0 and at 20 ms over the same `records`."""
+    findings = Findings(
+        "calls",
+        "One signed call an event, 200 in flight, one engine process",
+        ("latency ms", "round", "CPU us a call", "calls/s", "share of Little's law", "RSS MB"),
+    )
+    source = broker.make_topic("in")
+    broker.fill(source, records)
+    best: dict[int, float] = {}
+    shares: list[float] = []
+    with lambda_stub() as url, tempfile.TemporaryDirectory(prefix="penstock-bench-") as folder:
+        for latency in (0, 20):
+            for number in range(1, rounds + 1):
+                target = broker.make_topic("out-calls")
+                place = Path(folder) / f"{latency}-{number}"
+                place.mkdir()
+                app = _app(place / "app", broker, source, target, url, f"f{latency}")
+                with program(worker_command(app), place / "log") as process:
+                    measured = watch(process, broker, target, records, place / "log")
+                broker.delete_topic(target)
+                share: float | str = "-"
+                if latency:
+                    share = measured.per_second * latency / 1000 / IN_FLIGHT
+                    shares.append(share)
+                findings.add(latency, number, measured.cpu_us, measured.per_second, share, measured.rss_mb)
+                best[latency] = min(measured.cpu_us, best.get(latency, measured.cpu_us))
+    findings.summary = {"best_cpu_us": best, "best_share": max(shares), "records": records}
+    findings.notes.append(
+        f"{records:,} records, each sent whole and its answer set at `answer`; partition order; "
+        "user and system time of the engine process between the first and the last output."
+    )
+    broker.delete_topic(source)
+    return findings
+
+
+def _app(folder: Path, broker: Broker, source: str, target: str, url: str, function: str) -> Path:
+    pipeline: list[dict[str, Any]] = [
+        {
+            "$source": {
+                "connectionName": "kafka",
+                "topic": source,
+                "config": {"auto_offset_reset": "earliest", "group_id": f"{target}-group"},
+            }
+        },
+        {
+            "$externalFunction": {
+                "connectionName": "functions",
+                "functionName": function,
+                "as": "answer",
+                "parallelism": IN_FLIGHT,
+            }
+        },
+        {"$emit": {"connectionName": "kafka", "topic": target}},
+    ]
+    connections = {
+        "kafka": {"type": "Kafka", "bootstrapServers": broker.bootstrap},
+        "functions": {
+            "type": "AWSLambda",
+            "region": "us-east-1",
+            "endpointUrl": url,
+            "accessKeyId": "AKIDEXAMPLE",
+            "secretAccessKey": "bench",
+        },
+    }
+    dead_letters = {"dlq": {"connectionName": "kafka", "topic": f"{target}-dlq"}}
+    return write_app(folder, connections, {"name": "bench", "pipeline": pipeline, "options": dead_letters})
