@@ -37,6 +37,7 @@ def _emission(
     with emitter.block("def emission(d0, meta, key, headers):"):
         with emitter.block("try:"):
             emitter.path = spec.path
+            emitter.line("pass")  # a plain sink has nothing to compute
             name = emitter.constant(topic)
             if isinstance(spec.topic, Node):
                 name = _part(emitter, topic_name, spec.topic)
