@@ -65,10 +65,12 @@ class Room(Generic[P]):
         self.size_bytes += size_bytes
 
     def freed(self, partition: P, records: int, size_bytes: int) -> None:
-        """Records settled. Those of a partition that moved away since were freed with it."""
+        """Records settled. Those of a partition that moved away since were freed with it; if it is back by
+        now, what is freed late is taken for its new records, never for more than there are."""
         held = self.held.get(partition)
         if held is None:
             return
+        records, size_bytes = min(records, held.records), min(size_bytes, held.size_bytes)
         held.records -= records
         held.size_bytes -= size_bytes
         self.records -= records
@@ -84,6 +86,17 @@ class Room(Generic[P]):
     def is_half_empty(self) -> bool:
         return self.records * 2 < self.limits.records and self.size_bytes * 2 < self.limits.size_bytes
 
+    def _others_are_half_empty(self) -> bool:
+        """Whether the partitions under their share use less than half of what the full ones leave them: those
+        may wait long for a retry, and half of the room may be theirs."""
+        full = [held for held in self.held.values() if self._over_share(held, 1.0)]
+        records, size_bytes = sum(held.records for held in full), sum(held.size_bytes for held in full)
+        return (
+            len(full) < len(self.held)
+            and (self.records - records) * 2 < self.limits.records - records
+            and (self.size_bytes - size_bytes) * 2 < self.limits.size_bytes - size_bytes
+        )
+
     def changes(self, now: float) -> tuple[list[P], list[P]]:
         """(partitions to pause, partitions to resume) at this moment; they count as paused and resumed from
         here on."""
@@ -92,7 +105,7 @@ class Room(Generic[P]):
         elif self._full_since is None:
             self._full_since = now
         if self.all_paused:
-            if not self.is_half_empty():
+            if not self.is_half_empty() and not self._others_are_half_empty():
                 return [], []
             self.all_paused = False
             self._full_since = None
