@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pycurl
 
+from workers.adapters.curl_loop import CurlLoop
 from workers.adapters.curl_outcome import Transfer, failure
 from workers.ports import InvokeAnswer
 
@@ -19,6 +20,8 @@ from workers.ports import InvokeAnswer
 KEPT_BODY_BYTES: Final = 65_536
 # NAT gateways forget an idle connection after 350 s: probes every 60 s keep a long call's alive.
 TCP_PROBE_SECONDS: Final = 60
+_PERMIT: Final[int] = pycurl.PREREQFUNC_OK
+_REFUSE: Final[int] = pycurl.PREREQFUNC_ABORT
 
 _FIELDS: Final = {
     b"x-amz-function-error": "function_error",
@@ -62,9 +65,11 @@ class Exchange:
         "_attempts",
         "_body_bytes",
         "_chunks",
+        "_curl",
         "_free",
         "_head",
         "_max_answer_bytes",
+        "_met_dead",
         "_timeout_ms",
         "_url",
         "_what",
@@ -72,12 +77,14 @@ class Exchange:
         "easy",
     )  # fmt: skip
 
-    def __init__(self, options: HandleOptions, free: Callable[[Exchange], None]) -> None:
+    def __init__(self, options: HandleOptions, curl: CurlLoop, free: Callable[[Exchange], None]) -> None:
         self.answer: asyncio.Future[InvokeAnswer]
         self._chunks: list[bytes] = []
         self._head: list[bytes] = []
         self._attempts = 0
+        self._met_dead = False
         self._body_bytes = 0
+        self._curl = curl
         self._timeout_ms = -1
         self._url = self._what = ""
         self._free = free
@@ -116,6 +123,7 @@ class Exchange:
         self.answer = answer
         self._what = what
         self._attempts = 0
+        self._met_dead = False
         self._body_bytes = len(body)
         easy = self.easy
         if url != self._url:
@@ -128,16 +136,18 @@ class Exchange:
         easy.setopt(pycurl.HTTPHEADER, headers)
         easy.setopt(pycurl.POSTFIELDS, body)
 
-    def _permit(self, *_addresses: object) -> int:
+    def _permit(self, _address: str, _local_address: str, _port: int, local_port: int) -> int:
         """Called by libcurl when it is connected and about to write the request.
 
         It does so again, unasked, when a kept-alive connection breaks before the first byte of an answer. The
         function may have run by then, so only the first attempt is allowed: sending twice is the caller's
-        decision.
+        decision. A connection known to be dead is left before anything is written.
         """
+        if self._curl.is_dead(local_port):
+            self._met_dead = True
+            return _REFUSE
         self._attempts += 1
-        permitted: int = pycurl.PREREQFUNC_OK if self._attempts == 1 else pycurl.PREREQFUNC_ABORT
-        return permitted
+        return _PERMIT if self._attempts == 1 else _REFUSE
 
     def ended(self, code: int, message: str) -> None:
         """Hand over what came, then go back to the pool."""
@@ -145,6 +155,10 @@ class Exchange:
         if not answer.done():
             if code == 0:
                 answer.set_result(self._whole())
+            elif self._met_dead and self._attempts == 0:
+                self._met_dead = False
+                self._curl.start(self)  # nothing was written, and libcurl has closed that connection
+                return
             else:
                 answer.set_exception(self.failed(code, message))
         self.release()

@@ -210,7 +210,7 @@ class LambdaInvoker:
         stamp, authorization = self._signer.sign(target.shape, credentials, time.time(), body, varying)
         headers.append(f"X-Amz-Date: {stamp}")
         headers.append(f"Authorization: {authorization}")
-        exchange = self._idle.pop() if self._idle else Exchange(self._options, self._free)
+        exchange = self._idle.pop() if self._idle else Exchange(self._options, curl, self._free)
         exchange.prepare(target.what, target.url, headers, body, timeout_seconds, self._loop.create_future())
         curl.start(exchange)
         return exchange

@@ -28,7 +28,7 @@ async def test_without_epoll_calls_go_as_well() -> None:
         idle: list[Exchange] = []
 
         async def call(number: int) -> InvokeAnswer:
-            exchange = idle.pop() if idle else Exchange(options(stub.url), idle.append)
+            exchange = idle.pop() if idle else Exchange(options(stub.url), curl, idle.append)
             url = f"{stub.url}/2015-03-31/functions/f/invocations"
             exchange.prepare("test", url, ["Content-Type: x"], b"%d" % number, 5.0, loop.create_future())
             curl.start(exchange)
