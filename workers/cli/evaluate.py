@@ -1,0 +1,139 @@
+"""`penstock eval`: a pipeline over a file of documents. No Kafka, no calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from topics.codecs import NotADocument, decode_value
+from workers.appfolder import FORMATS, BadText, read_text
+from workers.appfolder.literals import with_literals
+from workers.cli.report import say, write, write_json
+from workers.cli.run_pipeline import Answers, Outcome, Runner
+from workers.errors import Invalid, Problem
+from workers.pipeline import compile_stages
+from workers.pipeline.program import Program
+
+# Lines held at once: results come out while a long file is still read.
+SLICE_LINES = 500
+MAX_LINE_BYTES = 64 * 1024 * 1024
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(name="eval")
+def evaluate(
+    pipeline: Annotated[Path, typer.Option("--pipeline", help="A processor's file, or a list of stages.")],
+    documents: Annotated[Path, typer.Option("--input", help="Documents, one JSON text on each line.")],
+    answers: Annotated[
+        Path | None,
+        typer.Option(
+            "--answers", help='What functions answer: {"score": {"points": 7}, ...}, as JSON or YAML.'
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every outcome as JSON on stdout.")] = False,
+) -> None:
+    """Run a pipeline over a file of documents, without Kafka. Results go to stdout, refusals to stderr.
+
+    $source and $emit may be left out. Functions are not called: a document that comes to $externalFunction
+    is refused there, unless --answers says what that function answers.
+
+    Example: penstock eval --pipeline processors/orders.yaml --input orders.jsonl
+    """
+    program = load_program(pipeline)
+    runner = Runner(program, load_answers(answers, program))
+    if not documents.is_file():
+        raise Invalid([Problem(str(documents), "", "is no file", "a file with one document on each line")])
+    counts: dict[str, int] = {"result": 0, "dropped": 0, "refused": 0}
+    collected: list[dict[str, Any]] = []
+    for outcome in outcomes(runner, documents):
+        counts[outcome.kind] += 1
+        if as_json:
+            collected.append(outcome.as_dict())
+        elif outcome.kind == "result":
+            write(outcome.text)
+        elif outcome.kind == "refused":
+            say(f"line {outcome.line}: refused at {outcome.path}: {outcome.reason}")
+    if as_json:
+        write_json({"outcomes": collected, "counts": counts})
+    elif program.call_sites and answers is None:
+        say("note: functions are not called by eval; --answers FILE says what they answer")
+    say(f"{sum(counts.values())} documents: {counts['result']} results, {counts['dropped']} dropped, "
+        f"{counts['refused']} refused")  # fmt: skip
+
+
+def load_program(file: Path) -> Program:
+    """The compiled pipeline of a file in any format of processors/. Raises Invalid."""
+    name = str(file)
+    value = _read(file, "a pipeline")
+    if isinstance(value, dict):
+        value = value.get("pipeline")
+    if not isinstance(value, list):
+        raise Invalid(
+            [Problem(name, "", "holds no pipeline", "a list of stages, or a document with pipeline")]
+        )
+    stages, problems = with_literals(value, name, "pipeline")
+    try:
+        program = compile_stages(stages, file=name)
+    except Invalid as error:
+        raise Invalid([*problems, *error.problems]) from None
+    if problems:
+        raise Invalid(problems)
+    return program
+
+
+def load_answers(file: Path | None, program: Program) -> Answers:
+    """What each function answers, by its name. Raises Invalid; names that nothing calls are problems too."""
+    if file is None:
+        return {}
+    value = _read(file, "answers")
+    called = {site.function for site in program.call_sites}
+    if not isinstance(value, Mapping):
+        raise Invalid([Problem(str(file), "", "holds no answers", "a document: function name -> its answer")])
+    unknown = [name for name in value if name not in called]
+    if unknown:
+        expected = f"the pipeline calls {', '.join(sorted(called)) or 'nothing'}"
+        raise Invalid([Problem(str(file), name, "is not called", expected) for name in unknown])
+    found, problems = with_literals(dict(value), str(file), "")
+    if problems:
+        raise Invalid(problems)
+    return dict(found)
+
+
+def outcomes(runner: Runner, documents: Path) -> Iterator[Outcome]:
+    """One outcome, or several after an $unwind, for each line that is not empty, in order."""
+    lines: list[tuple[int, Any]] = []
+    with documents.open("rb") as handle:
+        number = 0
+        while line := handle.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            if line.strip():
+                lines.append((number, _decoded(line)))
+            if len(lines) >= SLICE_LINES:
+                yield from runner.run(lines)
+                lines = []
+    yield from runner.run(lines)
+
+
+def _decoded(line: bytes) -> Any:
+    try:
+        value = decode_value(line.strip(), MAX_LINE_BYTES)
+    except NotADocument as error:
+        return error
+    if isinstance(value, dict):
+        return value
+    return NotADocument("the line holds no document", "not-a-document")
+
+
+def _read(file: Path, what: str) -> Any:
+    if file.suffix not in FORMATS:
+        raise Invalid([Problem(str(file), "", f"has the ending {file.suffix or 'of no format'}",
+                               f"{what} in a file that ends in {' '.join(FORMATS)}")])  # fmt: skip
+    try:
+        return FORMATS[file.suffix](read_text(file))
+    except BadText as error:
+        expected = f"expected {error.expected}" if error.expected else ""
+        raise Invalid([Problem(str(file), error.place, error.found, expected)]) from None

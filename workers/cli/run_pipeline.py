@@ -1,0 +1,139 @@
+"""Runs a program over documents in memory: its segments, and answers in the place of calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import orjson
+
+from topics.codecs import NotADocument, encode
+from workers.model import Document, Dropped, Emission, Many, Meta, Refused
+from workers.pipeline.program import CallSite, Program
+
+Answers: TypeAlias = Mapping[str, Any]
+"""function name -> what it answers to every call"""
+
+Kind = Literal["result", "dropped", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one line. `text` is the result in relaxed Extended JSON (`null` after a tombstone)."""
+
+    line: int
+    kind: Kind
+    text: str = ""
+    topic: str | None = None
+    reason: str = ""
+    operator: str = ""
+    path: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain data."""
+        if self.kind == "result":
+            return {
+                "line": self.line,
+                "outcome": "result",
+                "topic": self.topic,
+                "document": orjson.loads(self.text),
+            }
+        if self.kind == "dropped":
+            return {"line": self.line, "outcome": "dropped"}
+        return {"line": self.line, "outcome": "refused", "operator": self.operator, "path": self.path,
+                "reason": self.reason}  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Flowing:
+    """A document on its way, and where it came from."""
+
+    line: int
+    doc: Document
+    meta: Meta
+
+
+class Runner:
+    """One program. Documents go through in slices, as they do in the engine."""
+
+    def __init__(self, program: Program, answers: Answers) -> None:
+        self._program, self._answers = program, answers
+        topics = program.source.topics if program.source is not None else ()
+        self._topic = topics[0] if topics else "input"
+
+    def run(self, lines: Sequence[tuple[int, Document | NotADocument]]) -> Iterator[Outcome]:
+        """The outcomes of numbered lines, in their order."""
+        found: list[Outcome] = []
+        flowing: list[_Flowing] = []
+        for line, doc in lines:
+            if isinstance(doc, NotADocument):
+                found.append(Outcome(line, "refused", reason=doc.reason, operator="$source", path="the line"))
+            else:
+                flowing.append(_Flowing(line, doc, self._meta(line)))
+        for number, segment in enumerate(self._program.segments):
+            flowing = self._segment(segment.run, flowing, found)
+            if number < len(self._program.call_sites):
+                flowing = self._answered(self._program.call_sites[number], flowing, found)
+        found += [self._emitted(one) for one in flowing]
+        yield from sorted(found, key=lambda outcome: outcome.line)
+
+    def _segment(self, run: Any, flowing: Sequence[_Flowing], found: list[Outcome]) -> list[_Flowing]:
+        passed: list[_Flowing] = []
+        if not flowing:
+            return passed
+        results = run([one.doc for one in flowing], [one.meta for one in flowing])
+        for one, result in zip(flowing, results, strict=True):
+            if isinstance(result, Refused):
+                found.append(_refused(one.line, result))
+            elif isinstance(result, Dropped):
+                found.append(Outcome(one.line, "dropped"))
+            elif isinstance(result, Many):
+                if not result.docs:
+                    found.append(Outcome(one.line, "dropped"))
+                passed += [_Flowing(one.line, doc, one.meta) for doc in result.docs]
+            else:
+                passed.append(_Flowing(one.line, result, one.meta))
+        return passed
+
+    def _answered(self, site: CallSite, flowing: Sequence[_Flowing], found: list[Outcome]) -> list[_Flowing]:
+        """Each document with the answer set; the payload is made too, since it can refuse a document."""
+        passed: list[_Flowing] = []
+        for one in flowing:
+            payload = one.doc if site.payload is None else site.payload(one.doc, one.meta)
+            if isinstance(payload, Refused):
+                found.append(_refused(one.line, payload))
+            elif site.function not in self._answers:
+                reason = f"{site.function} is not called by eval; --answers says what it answers"
+                found.append(
+                    Outcome(one.line, "refused", reason=reason, operator=site.operator, path=site.path)
+                )
+            else:
+                passed.append(_Flowing(one.line, self._with_answer(site, one.doc), one.meta))
+        return passed
+
+    def _with_answer(self, site: CallSite, doc: Document) -> Document:
+        if site.set_result is None or site.execution == "async":
+            return doc
+        return site.set_result(doc, self._answers[site.function])
+
+    def _emitted(self, one: _Flowing) -> Outcome:
+        sink = self._program.sink
+        if sink is None or sink.is_plain:
+            topic = None if sink is None else sink.topic
+            return Outcome(one.line, "result", text=encode(one.doc).decode(), topic=topic)
+        emission = sink.emission(one.doc, one.meta, None, None)
+        if isinstance(emission, Refused):
+            return _refused(one.line, emission)
+        assert isinstance(emission, Emission)
+        text = "null" if emission.value is None else emission.value.decode()
+        return Outcome(one.line, "result", text=text, topic=emission.topic)
+
+    def _meta(self, line: int) -> Meta:
+        """As the engine makes it for a record: the line is its offset, from 0. It has no time and no key."""
+        return Meta({"type": "kafka", "topic": self._topic, "partition": 0, "offset": line - 1, "ts": 0,
+                     "key": None, "headers": []})  # fmt: skip
+
+
+def _refused(line: int, refused: Refused) -> Outcome:
+    return Outcome(line, "refused", reason=refused.reason, operator=refused.operator, path=refused.path)

@@ -1,0 +1,114 @@
+"""`penstock validate`: is this app folder right?"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from workers.appfolder import App, LambdaConnection, ProcessorSpec, load_app
+from workers.cli.report import EXIT_BAD_INPUT, AppFolder, AsJson, say, table, write, write_json
+from workers.errors import Invalid, Problem
+from workers.functions.manifest import Manifest
+from workers.functions.manifest import load as load_functions
+from workers.settings import ServiceSettings
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def validate(folder: AppFolder, as_json: AsJson = False) -> None:
+    """Check an app folder: every file, every problem, nothing started.
+
+    Exit code 0: right. 2: wrong, with all problems on stderr (with --json in the answer).
+
+    Example: penstock validate --app examples/orders
+    """
+    loaded, functions, problems = check(folder)
+    if problems:
+        if as_json:
+            write_json({"valid": False, "problems": [problem.as_dict() for problem in problems]})
+            raise typer.Exit(EXIT_BAD_INPUT)
+        raise Invalid(problems)
+    assert loaded is not None
+    warnings = [*loaded.warnings, *missing_functions(loaded, functions)]
+    if as_json:
+        write_json({"valid": True, "warnings": warnings, **described(loaded, functions)})
+        return
+    rows = [
+        (spec.name, _source(spec), _calls(spec), _sink(spec), spec.dead_letters.topic)
+        for spec in loaded.processors
+    ]  # fmt: skip
+    write(*table(["processor", "reads", "calls", "writes", "dead letters"], rows))
+    say(*(f"warning: {warning}" for warning in warnings))
+    say(f"{folder} is right: {len(loaded.processors)} processors, {len(loaded.connections)} connections, "
+        f"{len(functions.entries)} functions, {len(loaded.contracts)} topic contracts")  # fmt: skip
+
+
+def check(folder: Path) -> tuple[App | None, Manifest, list[Problem]]:
+    """The app and its functions, and what is wrong with files, functions and PENSTOCK_* variables."""
+    problems: list[Problem] = []
+    loaded = None
+    try:
+        ServiceSettings.from_env(os.environ)
+    except Invalid as error:
+        problems += error.problems
+    try:
+        loaded = load_app(folder, os.environ)
+    except Invalid as error:
+        problems += error.problems
+    functions = load_functions(folder)
+    problems += [problem for problem in functions.problems if folder.is_dir()]
+    return loaded, functions, problems
+
+
+def missing_functions(loaded: App, functions: Manifest) -> list[str]:
+    """Calls by plain name, through an endpoint that may be this app's function host, of what it has not."""
+    found = []
+    for spec in loaded.processors:
+        for site in spec.program.call_sites:
+            connection = loaded.connections[site.connection]
+            is_hosted = isinstance(connection, LambdaConnection) and connection.endpoint_url is not None
+            name = site.function.partition(":")[0]
+            if (
+                is_hosted
+                and functions.entries
+                and ":function:" not in site.function
+                and name not in functions.entries
+            ):
+                found.append(f"{spec.file}: {site.path}.functionName: functions/ has no {name}")
+    return found
+
+
+def described(loaded: App, functions: Manifest) -> dict[str, Any]:
+    """The app as plain data, without a secret: connections by name and type alone."""
+    return {
+        "processors": [
+            {
+                "name": spec.name, "file": spec.file, "stages": len(spec.pipeline),
+                "callSites": [site.function for site in spec.program.call_sites],
+                "source": _source(spec), "sink": _sink(spec), "deadLetters": spec.dead_letters.topic,
+            }
+            for spec in loaded.processors
+        ],
+        "connections": {name: connection.type for name, connection in sorted(loaded.connections.items())},
+        "functions": sorted(functions.entries),
+        "topics": sorted(loaded.contracts),
+    }  # fmt: skip
+
+
+def _calls(spec: ProcessorSpec) -> str:
+    return ", ".join(site.function for site in spec.program.call_sites) or "-"
+
+
+def _source(spec: ProcessorSpec) -> str:
+    source = spec.program.source
+    assert source is not None  # load_app refuses a processor without one
+    return ", ".join(source.topics)
+
+
+def _sink(spec: ProcessorSpec) -> str:
+    sink = spec.program.sink
+    return "-" if sink is None else sink.topic or "(by expression)"
