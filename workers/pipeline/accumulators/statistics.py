@@ -3,42 +3,61 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from workers.pipeline.nodes import Example, Operator, Positional
-from workers.pipeline.numbers import DECIMAL, fits_long, from_decimal, to_decimal, whole, widest
-from workers.pipeline.values import MISSING, NumberKind, compare, is_nullish, number_kind
+from workers.pipeline.numbers import DECIMAL, from_decimal, to_decimal, whole, widest
+from workers.pipeline.values import (
+    INT32_MAX,
+    INT32_MIN,
+    MISSING,
+    NumberKind,
+    compare,
+    is_nullish,
+    number_kind,
+)
+
+_INT: Final = frozenset({int})
+_DOUBLE: Final = frozenset({float})
 
 
-def total_of(values: Iterable[Any]) -> Any:
+def total_of(values: Sequence[Any]) -> Any:
     """The sum of the numbers among the values, 0 without any. Doubles are summed without rounding between."""
-    whole_sum, kind = 0, "int"
-    doubles: list[float] = []
-    decimals: list[Any] = []
-    widest_kind: NumberKind = "int"
+    classes = {value.__class__ for value in values}
+    if classes == _DOUBLE:
+        return _exact(values)
+    if classes == _INT and min(values) >= INT32_MIN and max(values) <= INT32_MAX:
+        return sum(values)
+    kind: NumberKind = "int"
+    wholes, doubles = 0, []
+    decimals = []
     for value in values:
         own = number_kind(value)
         if own is None:
             continue
-        widest_kind = widest(widest_kind, own)
+        kind = widest(kind, own)
         if own == "decimal":
             decimals.append(value.to_decimal())
         elif own == "double":
             doubles.append(float(value))
         else:
-            whole_sum += int(value)
-    kind = widest_kind
+            wholes += int(value)
     if kind == "decimal":
-        found = to_decimal(whole_sum)
-        if doubles:
-            found = DECIMAL.add(found, to_decimal(_exact(doubles)))
-        for number in decimals:
-            found = DECIMAL.add(found, number)
-        return from_decimal(found)
+        return from_decimal(_decimal_total(wholes, doubles, decimals))
     if kind == "double":
-        return _exact([*doubles, *_halves(whole_sum)])
-    return whole(whole_sum, kind) if fits_long(whole_sum) else float(whole_sum)
+        return _exact([*doubles, *_halves(wholes)])
+    return whole(wholes, kind)
+
+
+def _decimal_total(wholes: int, doubles: Sequence[float], decimals: Iterable[Decimal]) -> Decimal:
+    found = DECIMAL.create_decimal(wholes)
+    if doubles:
+        found = DECIMAL.add(found, to_decimal(_exact(doubles)))
+    for number in decimals:
+        found = DECIMAL.add(found, number)
+    return found
 
 
 def _halves(number: int) -> list[float]:
@@ -47,7 +66,7 @@ def _halves(number: int) -> list[float]:
     return [high, float(number - int(high))]
 
 
-def _exact(numbers: list[float]) -> float:
+def _exact(numbers: Sequence[float]) -> float:
     """The sum of doubles, rounded once."""
     try:
         return math.fsum(numbers)
@@ -55,7 +74,7 @@ def _exact(numbers: list[float]) -> float:
         return sum(numbers)  # beyond the range, or infinities of both signs: what plain addition says
 
 
-def average_of(values: Iterable[Any]) -> Any:
+def average_of(values: Sequence[Any]) -> Any:
     """The mean of the numbers among the values, null without any: a double, or a decimal where one is."""
     numbers = [value for value in values if number_kind(value) is not None]
     if not numbers:
@@ -66,17 +85,17 @@ def average_of(values: Iterable[Any]) -> Any:
     return float(found) / len(numbers)
 
 
-def lowest_of(values: Iterable[Any]) -> Any:
+def lowest_of(values: Sequence[Any]) -> Any:
     """The value that is below all others; null and missing do not count; null without any."""
     return _extreme(values, -1)
 
 
-def highest_of(values: Iterable[Any]) -> Any:
+def highest_of(values: Sequence[Any]) -> Any:
     """The value that is above all others; null and missing do not count; null without any."""
     return _extreme(values, 1)
 
 
-def _extreme(values: Iterable[Any], side: int) -> Any:
+def _extreme(values: Sequence[Any], side: int) -> Any:
     found: Any = MISSING
     for value in values:
         if not is_nullish(value) and (found is MISSING or compare(value, found) == side):
@@ -84,7 +103,7 @@ def _extreme(values: Iterable[Any], side: int) -> Any:
     return None if found is MISSING else found
 
 
-def _spread(of_values: Callable[[Iterable[Any]], Any]) -> Callable[..., Any]:
+def _spread(of_values: Callable[[Sequence[Any]], Any]) -> Callable[..., Any]:
     """One argument that is an array stands for its elements."""
 
     def of_arguments(*values: Any) -> Any:
@@ -96,7 +115,7 @@ def _spread(of_values: Callable[[Iterable[Any]], Any]) -> Callable[..., Any]:
     return of_arguments
 
 
-def _operator(name: str, of_values: Callable[[Iterable[Any]], Any], meaning: str, result: Any) -> Operator:
+def _operator(name: str, of_values: Callable[[Sequence[Any]], Any], meaning: str, result: Any) -> Operator:
     return Operator(
         name=name,
         signature=Positional(0, None),

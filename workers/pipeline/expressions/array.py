@@ -100,7 +100,7 @@ def _emit_filter(em: Emitting, call: Call) -> str:
     most = None
     if limit is not None:
         most = em.name()
-        given = em.value(limit)
+        given = em.assign(em.value(limit))
         em.line(
             f"{most} = None if {given} is None or {given} is M else {em.function(_filter_limit)}({given})"
         )

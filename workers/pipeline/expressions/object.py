@@ -46,10 +46,6 @@ def _parse_get(parsing: Parsing, spec: Any, path: str, scope: Scope) -> Node:
     field = parsing.expression(spec, place, scope)
     if isinstance(field, Const) and not isinstance(field.value, str):
         return parsing.wrong(place, f"a value of the type {type_name(field.value)}", "a text")
-    if isinstance(field, FieldPath) and field.variable == scope["CURRENT"] and isinstance(spec, str):
-        return parsing.wrong(
-            place, f"the field path {spec!r}", f"{{$literal: {spec!r}}} for the field of that name"
-        )
     return Call(GET_FIELD, (field, current), path)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from bson import Int64
+
 from workers.errors import Poison
 from workers.pipeline.conversion import CONVERSIONS, TYPE_NUMBERS
 from workers.pipeline.nodes import Call, Emitting, Example, Named, Operator, Positional, may_be_missing
@@ -105,7 +107,7 @@ OPERATORS: Final[dict[str, Operator]] = {
             gives_missing=lambda call: any(arg is not None and may_be_missing(arg) for arg in call.args[2:]),
         ),
         _to("$toInt", "int", "The value as an int", Example({"$toInt": "$a"}, 7, {"a": "7"})),
-        _to("$toLong", "long", "The value as a long", Example({"$toLong": "$a"}, 7, {"a": 7.9})),
+        _to("$toLong", "long", "The value as a long", Example({"$toLong": "$a"}, Int64(7), {"a": 7.9})),
         _to("$toDouble", "double", "The value as a double", Example({"$toDouble": "$a"}, 1.5, {"a": "1.5"})),
         _to(
             "$toDecimal",
