@@ -18,6 +18,8 @@ Execution = Literal["sync", "async"]
 MAX_SYNC_BYTES: Final = 6_291_456
 MAX_ASYNC_BYTES: Final = 1_048_576
 MAX_REASON_CHARACTERS: Final = 1_024
+MAX_CLASS_CHARACTERS: Final = 128
+"""A function names its own errors; the name becomes a label and part of a dead letter."""
 
 
 class Unset:
@@ -59,26 +61,18 @@ Verdict = Answered | CallFailure
 
 def judge(answer: InvokeAnswer, execution: Execution, *, envelope: bool = False) -> Verdict:
     """The verdict on a whole answer."""
-    if answer.status == 429:
+    if answer.status == 429 or answer.status >= 500:
+        name = "TooManyRequestsException" if answer.status == 429 else f"HTTP {answer.status}"
         return CallFailure(
             _api_reason(answer),
-            answer.error_type or "TooManyRequestsException",
-            "account",
-            True,
-            answer.retry_after_seconds,
-        )
-    if answer.status >= 500:
-        return CallFailure(
-            _api_reason(answer),
-            answer.error_type or f"HTTP {answer.status}",
+            _class(answer.error_type or name),
             "account",
             True,
             answer.retry_after_seconds,
         )
     if not 200 <= answer.status < 300:
-        return CallFailure(
-            _api_reason(answer), answer.error_type or f"HTTP {answer.status}", _scope(answer), False
-        )
+        name = answer.error_type or f"HTTP {answer.status}"
+        return CallFailure(_api_reason(answer), _class(name), _scope(answer), False)
     if execution == "async":
         return Answered(UNSET)
     if answer.function_error is not None:
@@ -108,7 +102,7 @@ def parse(body: bytes) -> Any:
 def _function_failure(answer: InvokeAnswer) -> CallFailure:
     value = parse(answer.body)
     detail = value if isinstance(value, dict) else {}
-    name = str(detail.get("errorType") or answer.function_error)
+    name = _class(str(detail.get("errorType") or answer.function_error))
     message = str(detail.get("errorMessage") if "errorMessage" in detail else "" if value is UNSET else value)
     return CallFailure(_cut(f"{name}: {message}"), name, "record", False, is_function_error=True)
 
@@ -144,5 +138,9 @@ def _scope(answer: InvokeAnswer) -> Literal["record", "function", "worker"]:
     return "worker" if answer.status in (401, 403) else "function"
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_REASON_CHARACTERS else text[: MAX_REASON_CHARACTERS - 1] + "…"
+def _cut(text: str, max_characters: int = MAX_REASON_CHARACTERS) -> str:
+    return text if len(text) <= max_characters else text[: max_characters - 1] + "…"
+
+
+def _class(name: str) -> str:
+    return _cut(name, MAX_CLASS_CHARACTERS)

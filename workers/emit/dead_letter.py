@@ -16,6 +16,10 @@ from workers.model import Headers, Refused
 
 MAX_DOC_BYTES: Final = 8_192
 MAX_REASON_CHARACTERS: Final = 2_048
+MAX_PATH_CHARACTERS: Final = 1_024
+# Of names and ids that a function or its service chose: all texts together stay under 24 KiB, however they
+# are escaped, so a truncated dead letter fits where any dead letter does.
+MAX_NAME_CHARACTERS: Final = 256
 
 Format = Literal["header", "document"]
 
@@ -80,17 +84,17 @@ def truncated(origin: Origin, refused: Refused, policy: DeadLetterPolicy, now_is
 
 def _why(origin: Origin, refused: Refused, policy: DeadLetterPolicy, now_iso: str) -> dict[str, Any]:
     info: dict[str, Any] = {
-        "reason": refused.reason[:MAX_REASON_CHARACTERS],
-        "class": refused.error_class,
+        "reason": _text(refused.reason, MAX_REASON_CHARACTERS),
+        "class": _text(refused.error_class, MAX_NAME_CHARACTERS),
         "scope": refused.scope,
         "attempts": refused.attempts,
     }
     if refused.path:
-        info["path"] = refused.path
+        info["path"] = _text(refused.path, MAX_PATH_CHARACTERS)
     if refused.request_id is not None:
-        info["requestId"] = refused.request_id
+        info["requestId"] = _text(refused.request_id, MAX_NAME_CHARACTERS)
     if refused.executed_version is not None:
-        info["executedVersion"] = refused.executed_version
+        info["executedVersion"] = _text(refused.executed_version, MAX_NAME_CHARACTERS)
     return {
         "processorName": policy.processor,
         "operatorName": refused.operator,
@@ -109,7 +113,8 @@ def _why(origin: Origin, refused: Refused, policy: DeadLetterPolicy, now_iso: st
 
 
 def _as_document(origin: Origin, refused: Refused, policy: DeadLetterPolicy, now_iso: str) -> DeadLetter:
-    """Atlas's dead-letter document as the value; the original key stays the record's key."""
+    """Atlas's dead-letter document as the value; the original key stays the record's key. The original value
+    is in `value` unless `doc` is it, byte for byte."""
     why = _why(origin, refused, policy, now_iso)
     why["dlqTime"] = {"$date": now_iso}
     source = why["_stream_meta"]["source"]
@@ -120,13 +125,18 @@ def _as_document(origin: Origin, refused: Refused, policy: DeadLetterPolicy, now
             {"k": name, "v": None if v is None else _binary(v)} for name, v in origin.headers
         ]
     doc, is_cut = _doc_text(refused.doc)
-    if refused.doc is None and origin.value is not None:
+    if origin.value is not None and origin.value != doc:
         why["value"] = _binary(origin.value)
     if is_cut:
         why["docTruncated"] = True
     return DeadLetter(
         codec.encode(why)[:-1] + b',"doc":' + doc + b"}", origin.key, list(origin.headers or ())
     )
+
+
+def _text(text: str, max_characters: int) -> str:
+    """At most so much of it, without the lone surrogates that no JSON can hold."""
+    return text[:max_characters].encode("utf-8", "replace").decode()
 
 
 def _doc_text(doc: Any) -> tuple[bytes, bool]:

@@ -42,7 +42,7 @@ class Letters:
         policy = self._settings.policy
 
         def counted() -> None:
-            self._tally.dead_letters[(refused.error_class, refused.scope)] += 1
+            self._tally.dead_lettered(refused.error_class, refused.scope)
             on_acked()
 
         def write(letter: DeadLetter, on_too_large: Callable[[str], None] | None) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Final
 
 from workers.counting import Metrics
 from workers.metrics import (
     BYTES_CONSUMED,
     BYTES_PRODUCED,
     DEAD_LETTERS,
+    OTHER,
     PRODUCE_FAILURES,
     RECORDS,
     RECORDS_ABANDONED,
@@ -19,6 +21,8 @@ from workers.metrics import (
     RECORDS_REPEATED,
     SEGMENT_SECONDS,
 )
+
+MAX_CLASSES: Final = 300
 
 
 @dataclass(slots=True)
@@ -37,6 +41,13 @@ class Tally:
     repeated: int = 0
     calls: int = 0
     segment_seconds: float = 0.0
+
+    def dead_lettered(self, error_class: str, scope: str) -> None:
+        """Count one dead letter. Functions name their own errors: past MAX_CLASSES they count as `other`."""
+        kind = (error_class, scope)
+        if kind not in self.dead_letters and len(self.dead_letters) >= MAX_CLASSES:
+            kind = (OTHER, scope)
+        self.dead_letters[kind] += 1
 
 
 class TallyReport:

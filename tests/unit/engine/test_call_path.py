@@ -359,6 +359,21 @@ async def test_what_is_not_settled_stays_within_the_room() -> None:
         assert (rig.source.room.records, rig.source.room.size_bytes) == (0, 0)
 
 
+async def test_names_of_errors_are_bounded() -> None:
+    """A function that names each of its errors anew makes no new series for ever."""
+
+    def payload(doc: Document, _meta: Meta | None) -> Refused:
+        return Refused("no", "$externalFunction", "payload", doc, error_class=f"Error-{doc['id']}")
+
+    async with running(calling_program(site(payload=payload))) as rig:
+        rig.give(*({"id": n} for n in range(400)))
+        await rig.all_committed(400)
+        counts = rig.processor.tally.dead_letters
+        assert len(counts) <= 301
+        assert counts.total() == 400
+        assert rig.processor.status().dead_lettered == 400
+
+
 async def test_dead_letters_of_a_record_that_never_was_a_document() -> None:
     """The dead letter topic gets the bytes as they came, between the results of its neighbours."""
     async with running(calling_program(site())) as rig:
