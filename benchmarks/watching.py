@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -94,7 +93,7 @@ def watch(process: psutil.Popen, broker: Broker, topic: str, expected: int, log:
 def worker_command(app: Path) -> list[str]:
     """`penstock worker` for an app folder, beside the Python that runs us."""
     penstock = Path(sys.executable).parent / "penstock"
-    return [str(penstock), "worker", "--app", str(app), "--metrics-port", str(_free_port())]
+    return [str(penstock), "worker", "--app", str(app), "--metrics-port", "0"]
 
 
 @contextmanager
@@ -140,10 +139,3 @@ def _cpu(process: psutil.Process) -> float:
 
 def _tail(log: Path) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-20:])
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
