@@ -36,7 +36,7 @@ def test_a_failing_document_stops_its_processor_and_no_other(world: World) -> No
     assert world.lag(group_of(source), source) == 50, "committed up to the failing document and not past it"
     assert world.count(results) == 0
     assert world.count(dead) == 0
-    error = worker.status("failing")["error"]
+    error = str(worker.status("failing"))
     assert "document 50" in error
     assert f"{source}[0]@50" in error
     assert 'penstock_processor_state{process="0",processor="failing",state="FAILED"} 1.0' in worker.get("/metrics")[1]

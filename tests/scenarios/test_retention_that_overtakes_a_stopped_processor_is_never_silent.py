@@ -34,7 +34,7 @@ def test_retention_that_overtakes_a_stopped_processor_is_never_silent(world: Wor
     again = world.start_worker(app)
     if on_loss == "fail":
         until(lambda: again.status("p").get("state") == "FAILED", 30, "FAILED")
-        error = again.status("p")["error"]
+        error = str(again.status("p"))
         assert "30 records" in error
         assert "onDataLoss" in error
         assert len(world.read(results)) == 20

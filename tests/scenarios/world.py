@@ -24,6 +24,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 
 DEAD_LETTER_HEADER: Final = "penstock-dead-letter"
 POLL_SECONDS: Final = 0.05
+PROGRAM: Final = [sys.executable, "-m", "workers"]
 
 
 class TimedOut(AssertionError):
@@ -126,6 +127,9 @@ class World:
     stub_url: str = ""
     kafka_extra: dict[str, Any] = field(default_factory=dict)
     client_extra: dict[str, str] = field(default_factory=dict)
+    _admin: AdminClient | None = None
+    _askers: dict[str, Consumer] = field(default_factory=dict)
+    _counts: dict[str, int] = field(default_factory=dict)
 
     # topics
 
@@ -140,7 +144,10 @@ class World:
         return name
 
     def admin(self) -> AdminClient:
-        return AdminClient({"bootstrap.servers": self.bootstrap, **self.client_extra})
+        """One client for the scenario: an answer of one that is collected meanwhile is 'Handle is terminating'."""
+        if self._admin is None:
+            self._admin = AdminClient({"bootstrap.servers": self.bootstrap, **self.client_extra})
+        return self._admin
 
     def configure_topic(self, topic: str, **config: str) -> None:
         from confluent_kafka.admin import AlterConfigOpType, ConfigEntry
@@ -213,27 +220,32 @@ class World:
 
     def count(self, topic: str) -> int:
         """Offsets in a topic: its records, when nothing was deleted, compacted or transactional."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "count", **self.client_extra})
-        try:
-            partitions = consumer.list_topics(topic, timeout=20).topics[topic].partitions
-            ends = [consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=20) for number in partitions]
-            return sum(high - low for low, high in ends)
-        finally:
-            consumer.close()
+        consumer = self._asker("count")
+        ends = [consumer.get_watermark_offsets(where, timeout=20) for where in self._partitions(consumer, topic)]
+        return sum(high - low for low, high in ends)
 
     def lag(self, group: str, topic: str) -> int:
-        """Offsets between what the group committed and the ends of the topic; a partition without a commit counts whole."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group, **self.client_extra})
-        try:
-            partitions = consumer.list_topics(topic, timeout=20).topics[topic].partitions
-            found = consumer.committed([TopicPartition(topic, number) for number in partitions], timeout=20)
-            total = 0
-            for partition in found:
-                low, high = consumer.get_watermark_offsets(partition, timeout=20)
-                total += high - (partition.offset if partition.offset >= 0 else low)
-            return total
-        finally:
-            consumer.close()
+        """Offsets between what the group committed and the ends; a partition without a commit counts whole."""
+        consumer = self._asker(group)
+        total = 0
+        for partition in consumer.committed(self._partitions(consumer, topic), timeout=20):
+            low, high = consumer.get_watermark_offsets(partition, timeout=20)
+            total += high - (partition.offset if partition.offset >= 0 else low)
+        return total
+
+    def _asker(self, group: str) -> Consumer:
+        """A consumer that never joins its group: it is only asked about offsets. One for each group: making one takes longer
+        than what it is asked."""
+        if group not in self._askers:
+            self._askers[group] = Consumer(
+                {"bootstrap.servers": self.bootstrap, "group.id": group, **self.client_extra}
+            )
+        return self._askers[group]
+
+    def _partitions(self, consumer: Consumer, topic: str) -> list[TopicPartition]:
+        if topic not in self._counts:
+            self._counts[topic] = len(consumer.list_topics(topic, timeout=20).topics[topic].partitions)
+        return [TopicPartition(topic, number) for number in range(self._counts[topic])]
 
     # the app folder
 
@@ -289,7 +301,7 @@ class World:
         """Start `penstock worker` on the app folder; it has its own port and log."""
         number = len(self.workers)
         address_file, log_file = self.folder / f"worker-{number}.address", self.folder / f"worker-{number}.log"
-        command = [sys.executable, "-m", "workers", "worker", "--app", str(app), "--metrics-port", "0"]
+        command = [*PROGRAM, "worker", "--app", str(app), "--metrics-port", "0"]
         with log_file.open("wb") as log:
             process = subprocess.Popen(
                 [*command, "--address-file", str(address_file), *arguments],
@@ -316,6 +328,8 @@ class World:
                 worker.wait(35)
             except subprocess.TimeoutExpired:
                 worker.kill()
+        for asker in self._askers.values():
+            asker.close()
         if self.stub_process is not None:
             assert self.stub_process.stdin is not None
             assert self.stub_process.stdout is not None

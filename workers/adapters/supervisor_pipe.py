@@ -19,6 +19,7 @@ from workers.errors import Fatal
 # The last frame is worth more than those before it, so few are kept while a supervisor does not read.
 FRAMES_KEPT: Final = 4
 CLOSE_SECONDS: Final = 2.0
+MAX_FIRST_LINE_BYTES: Final = 1_048_576
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,18 @@ class FirstLine:
 
 
 def read_first_line() -> FirstLine:
-    """Blocks until the supervisor has spoken. Raises Fatal when it is gone or says something else."""
+    """Blocks until the supervisor has spoken. Raises Fatal when it is gone or says something else.
+
+    Read byte by byte from the descriptor: what a buffer takes too much of would be lost to `listen`.
+    """
+    line = bytearray()
+    while not line.endswith(b"\n") and len(line) < MAX_FIRST_LINE_BYTES:
+        byte = os.read(sys.stdin.fileno(), 1)
+        if not byte:
+            break
+        line += byte
     try:
-        said = orjson.loads(sys.stdin.buffer.readline())
+        said = orjson.loads(line)
         return FirstLine(said["app"], tuple(said["processors"]), said["process"], said["processes"])
     except (ValueError, KeyError, TypeError) as error:
         raise Fatal(f"the first line on stdin is no engine configuration: {error!r}") from None
@@ -44,16 +54,18 @@ def read_first_line() -> FirstLine:
 def listen(loop: asyncio.AbstractEventLoop, on_stop: Callable[[], None]) -> None:
     """Call `on_stop` on the loop when the supervisor asks for it, or when it is gone: an engine does not
     outlive it."""
+    descriptor = sys.stdin.fileno()
+    said = bytearray()
 
     def read() -> None:
-        with contextlib.suppress(OSError, ValueError):
-            for line in sys.stdin.buffer:
-                if b'"stop"' in line:
-                    break
-        with contextlib.suppress(RuntimeError):  # the loop has ended already
-            loop.call_soon_threadsafe(on_stop)
+        some = os.read(descriptor, 4_096)
+        said.extend(some)
+        if not some or b'"stop"' in said:
+            loop.remove_reader(descriptor)
+            on_stop()
+        del said[:-64]  # a command that is not known is passed over; a word may come in two pieces
 
-    threading.Thread(target=read, name="supervisor-pipe", daemon=True).start()
+    loop.add_reader(descriptor, read)
 
 
 class Frames:

@@ -185,21 +185,22 @@ class Slice:
         self._partition.end()
 
     def _failed(self, error: Any, message: Any) -> None:
-        """A record that went straight to the producer came back. The client names it by its content only: of
-        two with the same key, value and time either may be the one, and sending either again is right. A time
-        of 0 became the time of sending."""
+        """A record that went straight to the producer came back. The client names it by its content only, and
+        a record that never left has lost its time: of two with the same key and value either may be the one,
+        the one with the same time before others, and sending either again is right."""
         value, key, moment = message.value(), message.key(), message.timestamp()[1]
-        index = next(
+        alike = [
             i
             for i, record in enumerate(self._records)
-            if self._values[i] == value and i not in self._at_loss
-            and record.key() == key and record.timestamp()[1] in (moment, 0)
-        )  # fmt: skip
+            if self._values[i] == value and i not in self._at_loss and record.key() == key
+        ]
+        assert alike, f"a record came back that was not sent: {error}"
+        index = next((i for i in alike if self._records[i].timestamp()[1] == moment), alike[0])
         self._at_loss.add(index)
         self._values[index] = None
         results, record = self._ends.results, self._records[index]
         assert self._sink.topic is not None
-        item = (self._sink.topic, value, record.key(), record.headers(), moment)
+        item = (self._sink.topic, value, record.key(), record.headers(), record.timestamp()[1])
         sending = Sending(
             results, self._partition, item, partial(self._done, "emitted"), partial(self._too_large, index)
         )
