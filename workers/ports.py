@@ -112,6 +112,14 @@ class Producer(Protocol):
         now."""
         ...
 
+    def send_alone(
+        self, topic: str, value: bytes | None, key: bytes | None, headers: Headers | None,
+        timestamp_ms: int, delivered: Delivered,
+    ) -> SendFailure | bool:  # fmt: skip
+        """The same, but in a request batch of its own, so that `too_large` is about this record and no
+        other."""
+        ...
+
     def poll(self) -> int:
         """Run the callbacks that are due, without waiting. Returns how many ran."""
         ...

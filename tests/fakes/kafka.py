@@ -175,6 +175,9 @@ class FakeProducer:
         self._pending.append(_Pending(record, delivered))
         return True
 
+    send_alone = send
+    """The fake never batches, so every record is alone."""
+
     def poll(self) -> int:
         while self._pending and not self._held and not self._broken:
             self._decide(self._pending.popleft())

@@ -14,6 +14,8 @@ from workers.progress.checkpoint import Checkpoint, encode
 
 # A commit whose answer never came (the connection died with it) is sent again after this long.
 ANSWER_SECONDS: Final = 10.0
+# A refused one is sent again after this long: a group that is not allowed to commit says so twice a second.
+REFUSED_SECONDS: Final = 0.5
 
 Log = Callable[..., None]
 
@@ -32,6 +34,7 @@ class Commits:
         self._wanted: dict[TopicPartition, int] = {}
         self._checkpoints: dict[str, Checkpoint] = {}
         self._sent_at: float | None = None
+        self._wait_seconds = ANSWER_SECONDS
 
     def adopt(self, positions: Mapping[TopicPartition, int], committed: Mapping[TopicPartition, int]) -> None:
         """Partitions came. A start that nobody committed yet is asked for at once, so that the group has it
@@ -59,13 +62,13 @@ class Commits:
         self._sent_at = None
 
     def send(self, consumer: Consumer, now: float) -> None:
-        """Send what is due, unless an answer is awaited."""
-        if self._sent_at is not None and now - self._sent_at < ANSWER_SECONDS:
+        """Send what is due, unless an answer is awaited or the last one was a refusal."""
+        if self._sent_at is not None and now - self._sent_at < self._wait_seconds:
             return
         due = self._due()
         self._wanted = due
         if due:
-            self._sent_at = now
+            self._sent_at, self._wait_seconds = now, ANSWER_SECONDS
             consumer.commit(offsets=self._as_commit(due), asynchronous=True)
 
     def send_now(self, consumer: Consumer, more: Mapping[TopicPartition, int]) -> None:
@@ -80,11 +83,12 @@ class Commits:
     def on_commit(self, error: KafkaError | None, partitions: list[ClientPartition]) -> None:
         """The client's callback. A refused partition stays wanted and is sent again; the others of the same
         commit stand."""
-        self._sent_at = None
         if error is not None or any(found.error for found in partitions):
             self.failed += 1
+            self._wait_seconds = REFUSED_SECONDS
         else:
             self.succeeded += 1
+            self._sent_at = None
         for found in partitions:
             problem = found.error or error
             partition = TopicPartition(found.topic, found.partition)

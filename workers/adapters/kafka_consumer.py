@@ -100,9 +100,8 @@ class KafkaSource:
         self._now = now
         self._take_requests()
         if self._consumer is None:
-            if now < self._build_at or self._stopping is not None:
+            if now < self._build_at or self._stopping is not None or not self._build():
                 return False
-            self._build()
         try:
             got = self._poll(wait_seconds)
             self._after_poll(self._consumer, now)
@@ -128,7 +127,7 @@ class KafkaSource:
         consumer, self._consumer = self._consumer, None
         try:
             if consumer is not None:
-                self._commits.send_now(consumer, {})
+                self._commit_now(consumer, {})
                 self._next.clear()
                 consumer.close()
         except KafkaException as error:
@@ -136,21 +135,39 @@ class KafkaSource:
         finally:
             self._stopping.set_result(None)
 
+    def _commit_now(self, consumer: Consumer, offsets: Mapping[TopicPartition, int]) -> None:
+        """The last word on partitions that leave. One that is refused is repeated by the next owner."""
+        try:
+            self._commits.send_now(consumer, offsets)
+        except KafkaException as error:
+            self._log(logging.WARNING, "last_commit_failed", reason=str(error), partitions=_text(offsets))
+
     def _take_requests(self) -> None:
         while self._freed:
             self._room.freed(*self._freed.popleft())
         while self._asked:
             self._commits.want(self._asked.popleft())
 
-    def _build(self) -> None:
+    def _build(self) -> bool:
+        """False when the client refuses its settings: this processor's affair, not that of its neighbours."""
         settings = self._settings
         config = settings.client(self._protocol)
         config |= {"error_cb": self._on_error, "on_commit": self._commits.on_commit}
-        self._consumer = Consumer(config, logger=log)
-        self._consumer.subscribe(
-            list(settings.topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
-        )
+        try:
+            self._consumer = Consumer(config, logger=log)
+            self._consumer.subscribe(
+                list(settings.topics),
+                on_assign=self._on_assign,
+                on_revoke=self._on_revoke,
+                on_lost=self._on_lost,
+            )
+        except KafkaException as error:
+            self._consumer = None
+            self._build_at = self._now + REBUILD_CAP_SECONDS
+            self._events.failed(f"the Kafka client refused its settings: {error.args[0]}")
+            return False
         self._log(logging.INFO, "source_started", protocol=self._protocol)
+        return True
 
     def _poll(self, wait_seconds: float) -> bool:
         consumer, room = self._consumer, self._room
@@ -254,9 +271,24 @@ class KafkaSource:
             return
         offset = low if policy == "earliest" else high
         self._log(logging.WARNING, "data_lost", reason=loss.describe(str(partition)), continued_at=offset)
-        self._next[partition] = offset
-        self._events.end_of_partition(partition, offset)
+        if offset < self._next[partition]:
+            self._begin_anew(partition, offset)
+        else:
+            self._next[partition] = offset
+            self._events.end_of_partition(partition, offset)
         self._consumer.seek(ClientPartition(name, number, offset))
+
+    def _begin_anew(self, partition: TopicPartition, offset: int) -> None:
+        """The topic was deleted and made again: for the engine, which takes no offset twice, the partition
+        was lost and comes as a new one."""
+        self._events.lost([partition])
+        self._take_requests()
+        self._forget([partition])
+        self._next[partition] = offset
+        self._room.add(partition)
+        self._pause([partition], paused=self._room.all_paused)
+        self._commits.adopt({partition: offset}, {})
+        self._events.assigned({partition: offset})
 
     def _on_assign(self, consumer: Consumer, assigned: list[ClientPartition]) -> None:
         self._joined = True
@@ -291,17 +323,12 @@ class KafkaSource:
 
     def _on_revoke(self, consumer: Consumer, revoked: list[ClientPartition]) -> None:
         mine = [p for p in (TopicPartition(r.topic, r.partition) for r in revoked) if p in self._next]
-        if not mine or self._stopping is not None:
-            self._forget(mine)
+        if not mine:
             return
-        committable = self._events.revoking(mine)
+        # A source that stops has the engine's last word already.
+        committable = self._events.revoking(mine) if self._stopping is None else {}
         self._take_requests()
-        try:
-            self._commits.send_now(consumer, {p: o for p, o in committable.items() if p in mine})
-        except KafkaException as error:
-            self._log(
-                logging.WARNING, "commit_on_revoke_failed", reason=str(error), partitions=_text(committable)
-            )
+        self._commit_now(consumer, {p: o for p, o in committable.items() if p in mine})
         self._forget(mine)
 
     def _on_lost(self, _consumer: Consumer, lost: list[ClientPartition]) -> None:

@@ -46,6 +46,7 @@ class KafkaProducer:
         self._is_broken = False
         self._client = self._build()
         self._produce = self._client.produce
+        self._alone: KafkaProducer | None = None
 
     def _build(self) -> Client:
         return Client({**self._config, "error_cb": self._on_error}, logger=log)
@@ -74,11 +75,27 @@ class KafkaProducer:
             return send_failure(error.args[0])
         return True
 
+    def send_alone(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        headers: Headers | None,
+        timestamp_ms: int,
+        delivered: Delivered,
+    ) -> SendFailure | bool:
+        """Through a client of its own, made when it is first needed, because the size of batches is a
+        client's."""
+        if self._alone is None:
+            self._alone = KafkaProducer({**self._config, "batch.num.messages": 1}, self._config["client.id"])
+        return self._alone.send(topic, value, key, headers, timestamp_ms, delivered)
+
     def poll(self) -> int:
-        return int(self._client.poll(0))
+        ran = int(self._client.poll(0))
+        return ran if self._alone is None else ran + self._alone.poll()
 
     def outstanding(self) -> int:
-        return len(self._client)
+        return len(self._client) + (0 if self._alone is None else self._alone.outstanding())
 
     def failure(self, error: Any) -> SendFailure:
         failure = send_failure(error)
@@ -88,6 +105,8 @@ class KafkaProducer:
     def replace(self) -> None:
         """What was outstanding comes back through its callbacks as failed; the callers send it again. Several
         processors that share a client each ask for this once it fails: only the first finds it broken."""
+        if self._alone is not None:
+            self._alone.replace()
         if not self._is_broken:
             return
         self._is_broken = False
@@ -97,5 +116,7 @@ class KafkaProducer:
         self._produce = self._client.produce
 
     def close(self) -> None:
+        if self._alone is not None:
+            self._alone.close()
         self._client.purge(in_queue=True, in_flight=True, blocking=True)
         self._client.flush(1.0)

@@ -40,6 +40,7 @@ class Sending:
 
     __slots__ = (
         "headers",
+        "is_alone",
         "key",
         "on_acked",
         "on_too_large",
@@ -65,6 +66,7 @@ class Sending:
         self.topic, self.value, self.key, self.headers, self.timestamp_ms = record
         self.on_acked = on_acked
         self.on_too_large = on_too_large
+        self.is_alone = False
 
     def delivered(self, error: Any, _message: Any) -> None:
         if error is None:
@@ -113,6 +115,14 @@ class Output:
         """A record came back unwritten."""
         if not sending.partition.alive:
             return
+        if failure.too_large and not sending.is_alone:
+            # A broker refuses whole batches: 50 KB in a batch with 10 bytes, for a topic that takes 20 KB,
+            # sent the 10 bytes back, too. Only a record that was sent by itself is known to be the large one.
+            sending.is_alone = True
+            self._hold(sending)
+            if self._timer is None:
+                self._wake_in(FULL_SECONDS)
+            return
         if failure.too_large and sending.on_too_large is not None:
             self._tally.produce_failures["too_large"] += 1
             sending.on_too_large(failure.reason)
@@ -142,7 +152,8 @@ class Output:
 
     def _offer(self, sending: Sending) -> bool:
         """False when the queue is full."""
-        answer = self.producer.send(
+        send = self.producer.send_alone if sending.is_alone else self.producer.send
+        answer = send(
             sending.topic,
             sending.value,
             sending.key,
