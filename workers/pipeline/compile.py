@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from workers.pipeline.spec import CallSpec, EmitSpec, StageSpec
 from workers.pipeline.stages.emit import parse_emit
 from workers.pipeline.stages.external_function import DEFAULT_PARALLELISM, parse_external_function
 from workers.pipeline.stages.source import parse_source
-from workers.pipeline.unit import StageMark, Unit
+from workers.pipeline.unit import StageMark, Unit, depth_of
 from workers.pipeline.values import sort_key
 
 MAX_STAGES: Final = 1_000
@@ -75,7 +75,8 @@ def _evaluator(node: Node) -> Callable[[Document, Meta | None], Any]:
     emitter.names["poison"] = unit.poison
     with emitter.block("def expression(d0, meta):"):
         with emitter.block("try:"):
-            emitter.line(f"return {emitter.value(node)}")
+            with depth_of(lambda: node.path):
+                emitter.line(f"return {emitter.value(node)}")
         with emitter.block("except Exception as error:"):
             emitter.line("raise poison(error) from None")
     made: Callable[[Document, Meta | None], Any] = unit.make(emitter, "expression")
@@ -99,9 +100,12 @@ def _compile(pipeline: Any, file: str, *, is_processor: bool) -> Program:
     if is_processor:
         _check_ends(checker, [name for name, _, _ in entries])
     checker.raise_problems(file)
-    segments = tuple(compile_segment(stages) for stages in parts.segments)
-    calls = tuple(_call_site(call) for call in parts.calls)
-    sink = compile_sink(parts.sink) if parts.sink else None
+    try:
+        segments = tuple(compile_segment(stages) for stages in parts.segments)
+        calls = tuple(_call_site(call) for call in parts.calls)
+        sink = compile_sink(parts.sink) if parts.sink else None
+    except Invalid as error:
+        raise Invalid(replace(problem, file=file) for problem in error.problems) from None
     return Program(parts.source, segments, calls, sink, tuple(_warnings(parts)))
 
 
@@ -173,7 +177,8 @@ def _partition_key(node: Node, spec: CallSpec) -> Callable[[Document, Meta | Non
     emitter.names["refused"] = unit.refused
     with emitter.block("def key(d0, meta):"):
         with emitter.block("try:"):
-            emitter.line(f"return {emitter.function(sort_key)}({emitter.value(node)})")
+            with depth_of(lambda: node.path):
+                emitter.line(f"return {emitter.function(sort_key)}({emitter.value(node)})")
         with emitter.block("except Exception as error:"):
             emitter.line("return refused(error, locals())")
     made: Callable[[Document, Meta | None], Any] = unit.make(

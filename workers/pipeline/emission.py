@@ -14,7 +14,7 @@ from workers.pipeline.emit import Emitter
 from workers.pipeline.nodes import Node
 from workers.pipeline.program import Sink
 from workers.pipeline.spec import EmitSpec
-from workers.pipeline.unit import StageMark, Unit
+from workers.pipeline.unit import StageMark, Unit, depth_of
 from workers.pipeline.values import is_nullish, type_name
 
 # Kafka's own limit of a topic's name.
@@ -53,7 +53,8 @@ def _emission(
 
 
 def _part(emitter: Emitter, function: Callable[[Any], Any], node: Node) -> str:
-    value = emitter.value(node)
+    with depth_of(lambda: node.path):
+        value = emitter.value(node)
     emitter.path = node.path
     return emitter.call(function, value)
 

@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bson import MaxKey, MinKey
-
 from workers.errors import Poison, Problem
 from workers.pipeline.emit import Emitter
 from workers.pipeline.nearest import nearest
@@ -44,7 +42,7 @@ _SERVER_VARIABLES: Final[Mapping[str, str]] = {
 
 _VARIABLE: Final = re.compile(r"[a-z\u0080-\U0010ffff][A-Za-z0-9_\u0080-\U0010ffff]*\Z")
 
-_BARE: Final = (MinKey, MaxKey)
+_TOO_DEEP: Final = "an expression nested too deep"
 
 
 class Parser:
@@ -71,10 +69,16 @@ class Parser:
     def expression(self, spec: Any, path: str, scope: Scope = _DEFAULTS) -> Node:
         """The tree of any expression. Problems are noted; a constant null stands in for what is wrong."""
         if self._depth >= MAX_DEPTH:
-            return self.wrong(path, "an expression nested too deep", f"at most {MAX_DEPTH} levels")
+            return self.wrong(path, _TOO_DEEP, f"at most {MAX_DEPTH} levels")
         self._depth += 1
         try:
             return self._expression(spec, path, scope)
+        except RecursionError:
+            # An operator takes up to six calls a level, and Python allows a thousand: only the outermost
+            # expression has the stack to say so.
+            if self._depth > 1:
+                raise
+            return self.wrong(path, _TOO_DEEP, "fewer operators within each other")
         finally:
             self._depth -= 1
 

@@ -11,7 +11,7 @@ from workers.model import DROPPED
 from workers.pipeline.emit import Emitter
 from workers.pipeline.program import Segment
 from workers.pipeline.spec import StageSpec
-from workers.pipeline.unit import StageMark, Unit
+from workers.pipeline.unit import StageMark, Unit, depth_of
 
 
 class SegmentEmitter(Emitter):
@@ -51,7 +51,8 @@ def compile_segment(stages: Sequence[StageSpec], dead_letter_name: str = "") -> 
             for number, stage in enumerate(stages):
                 emitter.path, emitter.stage = stage.path, number
                 marks.append(StageMark(dead_letter_name or stage.operator, stage.path, emitter.doc))
-                stage.emit(emitter)
+                with depth_of(lambda: emitter.path):
+                    stage.emit(emitter)
             emitter.line(f"append({emitter.doc})")
         if emitter.uses_meta:
             emitter.lines[loop] = "    for d0, meta in zip(docs, metas):"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from workers.errors import Poison
+from workers.errors import Invalid, Poison, Problem
 from workers.model import Refused
 from workers.pipeline.emit import Emitter
 
@@ -22,6 +23,16 @@ class StageMark:
     operator: str
     path: str
     doc: str
+
+
+@contextmanager
+def depth_of(place: Callable[[], str]) -> Iterator[None]:
+    """Raise Invalid for an expression that is too deep to be written as source; `place` says which."""
+    try:
+        yield
+    except RecursionError:
+        problem = Problem("", place(), "an expression nested too deep", "fewer operators within each other")
+        raise Invalid([problem]) from None
 
 
 class Unit:
