@@ -1,4 +1,4 @@
-"""A child that ends with its parent, however that ends: it watches its stdin, which nobody else holds open."""
+"""A child that ends with its parent, however that ends: it watches its stdin, which only the parent holds."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import typer
 
 from topics.admin.apply import AdminFailed, TopicAdmin
 from topics.admin.plan import Refuse, Step, as_dict, plan
+from topics.contract import TopicContract
 from workers.appfolder import App, KafkaConnection, kafka_client_config, load_app
 from workers.cli.report import EXIT_FAILED, AppFolder, AsJson, say, write, write_json
 from workers.errors import Fatal, Invalid, Problem
@@ -78,17 +79,20 @@ def choose(loaded: App, name: str | None) -> KafkaConnection:
     return found[name]
 
 
-def planned(loaded: App, connection: KafkaConnection) -> tuple[list[Step], TopicAdmin]:
+def planned(
+    loaded: App, connection: KafkaConnection, more: Sequence[TopicContract] = ()
+) -> tuple[list[Step], TopicAdmin]:
     """The steps, and who carries them out. Raises Fatal when the cluster does not answer."""
-    contracts = [loaded.contracts[name] for name in sorted(loaded.contracts)]
+    contracts = [*(loaded.contracts[name] for name in sorted(loaded.contracts)), *more]
     admin = TopicAdmin(kafka_client_config(connection, "any"))
     state = _answered(lambda: admin.read(contract.name for contract in contracts))
     return plan(contracts, state), admin
 
 
-def carry_out(loaded: App, connection: KafkaConnection) -> Sequence[Step]:
-    """Plan, and apply exactly that. Raises Fatal for what the cluster refuses."""
-    steps, admin = planned(loaded, connection)
+def carry_out(loaded: App, connection: KafkaConnection, more: Sequence[TopicContract] = ()) -> Sequence[Step]:
+    """Plan, and apply exactly that, with `more` contracts than the app's. Raises Fatal for what the cluster
+    refuses."""
+    steps, admin = planned(loaded, connection, more)
     _answered(lambda: admin.apply(steps))
     return steps
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def validate(folder: AppFolder, as_json: AsJson = False) -> None:
 
     Example: penstock validate --app examples/orders
     """
-    loaded, functions, problems = check(folder)
+    loaded, functions, problems = check(folder, os.environ)
     if problems:
         if as_json:
             write_json({"valid": False, "problems": [problem.as_dict() for problem in problems]})
@@ -47,16 +48,16 @@ def validate(folder: AppFolder, as_json: AsJson = False) -> None:
         f"{len(functions.entries)} functions, {len(loaded.contracts)} topic contracts")  # fmt: skip
 
 
-def check(folder: Path) -> tuple[App | None, Manifest, list[Problem]]:
+def check(folder: Path, env: Mapping[str, str]) -> tuple[App | None, Manifest, list[Problem]]:
     """The app and its functions, and what is wrong with files, functions and PENSTOCK_* variables."""
     problems: list[Problem] = []
     loaded = None
     try:
-        ServiceSettings.from_env(os.environ)
+        ServiceSettings.from_env(env)
     except Invalid as error:
         problems += error.problems
     try:
-        loaded = load_app(folder, os.environ)
+        loaded = load_app(folder, env)
     except Invalid as error:
         problems += error.problems
     functions = load_functions(folder)
