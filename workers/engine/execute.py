@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 from topics.codecs import json as codec
 from topics.codecs.errors import CodecError, NotADocument
@@ -23,6 +23,10 @@ from workers.model import DROPPED, Document, Many, Meta, Refused
 from workers.pipeline.program import Program, Segment
 from workers.ports import SourceRecord
 from workers.progress.frontier import Span
+
+# Documents decoded before they are produced. 500 at once are 1 MB of Python objects that have left the
+# processor's caches by the time they are encoded; 50 stay there.
+CHUNK_RECORDS: Final = 50
 
 CallSites = Callable[[int, Slot, int, Document, Meta | None], None]
 """Takes a document that needs a call: (call site, slot, place among the slot's documents, document, meta)."""
@@ -42,17 +46,26 @@ class Executor:
 
     def run(self, partition: PartitionRun, records: list[SourceRecord], span: Span) -> None:
         """Take the records of a span as far as they go without waiting."""
-        docs = codec.decode_many([record.value() for record in records], self._max_record_bytes)
-        metas = [meta_of(record) for record in records] if self._needs_meta else None
-        outcomes = self._first_segment(docs, metas)
         if self._plain_sink is not None:
-            Slice(partition, records, span, self._plain_sink, self._ends).produce(outcomes)
+            self._run_plain(Slice(partition, records, span, self._plain_sink, self._ends), records)
             return
+        metas = [meta_of(record) for record in records] if self._needs_meta else None
+        outcomes = self._outcomes(records, metas)
         for index, (record, outcome) in enumerate(zip(records, outcomes, strict=True)):
             slot = Slot(partition, record, span, index)
             partition.sequence.add(slot)
             self._follow(slot, 0, 0, outcome, metas[index] if metas else None)
         self.release(partition)
+
+    def _run_plain(self, slice_: Slice, records: list[SourceRecord]) -> None:
+        for first in range(0, len(records), CHUNK_RECORDS):
+            chunk = records[first : first + CHUNK_RECORDS]
+            metas = [meta_of(record) for record in chunk] if self._needs_meta else None
+            slice_.produce(self._outcomes(chunk, metas), first)
+
+    def _outcomes(self, records: list[SourceRecord], metas: list[Meta] | None) -> Sequence[Any]:
+        docs = codec.decode_many([record.value() for record in records], self._max_record_bytes)
+        return self._first_segment(docs, metas)
 
     def next_segment(
         self, slot: Slot, place: int, segment_index: int, doc: Document, meta: Meta | None

@@ -165,6 +165,7 @@ class Output:
             return True
         if answer is False:
             return False
+        sending.is_alone = True  # what the client itself refuses is refused for its own size
         self.failed(sending, answer)
         return True
 

@@ -68,23 +68,28 @@ class Slice:
         self.open = len(records)
         partition.begin()
 
-    def produce(self, outcomes: Sequence[Any]) -> None:
-        """Send what became of each record. Values without headers go straight to the producer: the loop below
+    def produce(self, outcomes: Sequence[Any], first: int) -> None:
+        """Send what became of the records from `first` on. Values go straight to the producer: the loop below
         is what an event costs in a pipeline without calls, so it holds nothing that a good record does not
         need."""
         topic, results, values = self._sink.topic, self._ends.results, self._values
         assert topic is not None
         encode, send, delivered = codec.encode, results.producer.send, self.delivered
         backed_up = results.is_backed_up()
-        for index, (record, outcome) in enumerate(zip(self._records, outcomes, strict=True)):
-            if outcome.__class__ is dict and not backed_up and record.headers() is None:
+        records = self._records
+        for index, outcome in enumerate(outcomes, first):
+            if outcome.__class__ is dict and not backed_up:
+                record = records[index]
                 try:
                     value = encode(outcome)
                 except CodecError as error:
                     self._refuse(index, not_encodable(error, outcome, self._sink.path))
                     continue
                 values[index] = value
-                if send(topic, value, record.key(), None, record.timestamp()[1], delivered) is True:
+                if (
+                    send(topic, value, record.key(), record.headers(), record.timestamp()[1], delivered)
+                    is True
+                ):
                     continue
                 values[index] = None
             self._one(index, outcome)

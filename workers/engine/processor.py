@@ -95,6 +95,7 @@ class Processor:
         # A pipeline that ends with a call has no results; nothing is ever sent through this one then.
         results = Output(name, parts.results or parts.dead_letters, self.tally)
         self._outputs = (results, dead)
+        self._producers = tuple({id(output.producer): output.producer for output in self._outputs}.values())
         ends = Ends(
             results, Letters(settings.dead_letters, dead, self.tally), self.tally, settings.tombstones
         )
@@ -291,8 +292,8 @@ class Processor:
             piece = self._backlog.popleft()
             began = time.perf_counter()
             self.executor.run(piece.partition, piece.records, piece.span)
-            for output in self._outputs:
-                output.producer.poll()
+            for producer in self._producers:
+                producer.poll()
             slice_seconds.observe(time.perf_counter() - began)
             await asyncio.sleep(0)
 
