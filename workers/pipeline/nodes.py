@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeAlias
 
+from workers.errors import Poison
 from workers.pipeline.values import MISSING
 
 
@@ -149,7 +150,8 @@ class Operator:
 
     `folds`: the same arguments always give the same value, so constants are folded at start.
     `gives_missing`: the value may be MISSING, always or asked of the call. `gives_bool`: it is always true or
-    false.
+    false. `check` yields what is certainly wrong with a call that did not fold (a constant argument beside
+    others that need data); `at` of each is its place.
     """
 
     name: str
@@ -162,6 +164,7 @@ class Operator:
     folds: bool = True
     gives_missing: bool | Callable[[Call], bool] = False
     gives_bool: bool = False
+    check: Callable[[Call], Iterable[Poison]] | None = None
 
     @property
     def syntax(self) -> str:
@@ -276,6 +279,10 @@ class Emitting(Protocol):
 
     def block(self, header: str) -> AbstractContextManager[None]:
         """What is emitted within is indented under the header and need not happen."""
+        ...
+
+    def meta(self) -> str:
+        """The local that holds the document's `Meta`, or None where there is none."""
         ...
 
     def bind(self, variable: str, local: str) -> None:

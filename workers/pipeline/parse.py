@@ -191,7 +191,11 @@ class Parser:
             node = self._named(operator, rule, spec, path, scope)
         if len(self.problems) > before:
             return Const(None, path)
-        return self._folded(node)
+        folded = self._folded(node)
+        if folded is node and operator.check is not None and isinstance(node, Call):
+            for error in operator.check(node):
+                self.wrong(error.at or path, error.reason)
+        return folded
 
     def _positional(self, operator: Operator, rule: Positional, spec: Any, path: str, scope: Scope) -> Node:
         many = spec if spec.__class__ is list else [spec]
