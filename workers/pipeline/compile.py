@@ -103,9 +103,11 @@ def _compile(pipeline: Any, file: str, *, is_processor: bool) -> Program:
     try:
         segments = tuple(compile_segment(stages) for stages in parts.segments)
         calls = tuple(_call_site(call) for call in parts.calls)
-        sink = compile_sink(parts.sink) if parts.sink else None
+        sink, sink_needs_meta = compile_sink(parts.sink) if parts.sink else (None, False)
     except Invalid as error:
         raise Invalid(replace(problem, file=file) for problem in error.problems) from None
+    if sink_needs_meta:
+        segments = (*segments[:-1], replace(segments[-1], needs_meta=True))
     return Program(parts.source, segments, calls, sink, tuple(_warnings(parts)))
 
 

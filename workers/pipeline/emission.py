@@ -22,16 +22,17 @@ _MAX_TOPIC_LENGTH = 249
 _INT, _LONG, _DOUBLE = struct.Struct(">i"), struct.Struct(">q"), struct.Struct(">d")
 
 
-def compile_sink(spec: EmitSpec) -> Sink:
-    """The sink of a program."""
+def compile_sink(spec: EmitSpec) -> tuple[Sink, bool]:
+    """The sink of a program, and whether its expressions read the document's meta."""
     topic = spec.topic if isinstance(spec.topic, str) else None
     is_plain = topic is not None and spec.key is None and spec.headers is None
-    return Sink(spec.connection, topic, is_plain, _emission(spec, topic), spec.operator, spec.path)
+    emission, uses_meta = _emission(spec, topic)
+    return Sink(spec.connection, topic, is_plain, emission, spec.operator, spec.path), uses_meta
 
 
 def _emission(
     spec: EmitSpec, topic: str | None
-) -> Callable[[Document, Meta | None, bytes | None, Headers | None], Emission | Refused]:
+) -> tuple[Callable[[Document, Meta | None, bytes | None, Headers | None], Emission | Refused], bool]:
     emitter, unit = Emitter(), Unit()
     emitter.names |= {"refused": unit.refused, "Emission": Emission, "encode": codec.encode}
     with emitter.block("def emission(d0, meta, key, headers):"):
@@ -49,7 +50,7 @@ def _emission(
     made: Callable[..., Emission | Refused] = unit.make(
         emitter, "emission", [StageMark(spec.operator, spec.path, "d0")]
     )
-    return made
+    return made, emitter.uses_meta
 
 
 def _part(emitter: Emitter, function: Callable[[Any], Any], node: Node) -> str:

@@ -13,6 +13,7 @@ import keyword
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 from workers.pipeline.nodes import (
@@ -46,6 +47,18 @@ _RESERVED: Final = frozenset(
 _LOOPS: Final = ("for ", "try:", "while ")
 
 
+@dataclass(slots=True)
+class _Loop:
+    """A loop over elements that is being written: where it starts in which lines, how deep, and the block of
+    reads around it."""
+
+    lines: list[str]
+    marks: list[tuple[str, int]]
+    start: int
+    depth: int
+    block: int
+
+
 class Emitter:
     """Lines under construction: the function at hand, and finished ones beside it.
 
@@ -65,6 +78,7 @@ class Emitter:
         self._count = 0
         self._bound: dict[int, str] = {id(MISSING): "M"}
         self._locals: dict[str, str] = {}
+        self._open: list[_Loop] = []
         # What was read from which local, innermost block last: a name is only known within its block.
         self._reads: list[dict[tuple[str, tuple[str, ...]], str]] = [{}]
 
@@ -98,6 +112,11 @@ class Emitter:
     def block(self, header: str) -> Iterator[None]:
         """What is emitted within is indented under the header; names read in it end with it."""
         is_loop = header.startswith(_LOOPS)
+        over_elements = header.startswith("for x")
+        if over_elements:
+            self._open.append(
+                _Loop(self.lines, self.marks, len(self.lines), self._depth, len(self._reads) - 1)
+            )
         self.line(header)
         self._depth += 1
         self._loops += is_loop
@@ -108,6 +127,8 @@ class Emitter:
             self._depth -= 1
             self._loops -= is_loop
             self._reads.pop()
+            if over_elements:
+                self._open.pop()
 
     def name(self) -> str:
         """A new local name."""
@@ -134,6 +155,11 @@ class Emitter:
         """The name that a function is bound to."""
         hint = getattr(function, "__name__", "f").strip("_")
         return self.bound(function, hint if hint.isidentifier() else "f")
+
+    def meta(self) -> str:
+        """The local that holds the document's meta, or None where there is none."""
+        self.uses_meta = True
+        return "meta"
 
     def bound(self, value: Any, hint: str) -> str:
         """The name that a value is bound to, like the hint."""
@@ -255,27 +281,34 @@ class Emitter:
         return None
 
     def _read(self, node: FieldPath) -> str:
-        base = self._base(node)
-        if len(node.parts) == 1:
-            return self._read_field(base, node.parts[0], is_document=node.variable == ROOT)
+        base, is_document = self._base(node), node.variable == ROOT
+        field = node.parts[0]
         first = self._known(base, node.parts[:1])
         if first is None:
-            first = self._read_field(base, node.parts[0], is_document=node.variable == ROOT)
-        found = self.name()
+            text = f"{base}.get({field!a}, M)" if is_document else self._deeper(base, (field,), 0)
+            first = self._put(text, base, node.parts[:1], is_document=is_document)
+        if len(node.parts) == 1:
+            return first
         if len(node.parts) > _MAX_INLINE_PARTS:
-            self.line(f"{found} = {self.function(read)}({first}, {node.parts[1:]!a})")
+            text = f"{self.function(read)}({first}, {node.parts[1:]!a})"
         else:
-            self.line(f"{found} = {self._deeper(first, node.parts, 1)}")
-        self._reads[-1][base, node.parts] = found
-        return found
+            text = self._deeper(first, node.parts, 1)
+        return self._put(text, base, node.parts, is_document=is_document)
 
-    def _read_field(self, base: str, field: str, *, is_document: bool) -> str:
+    def _put(self, text: str, base: str, parts: tuple[str, ...], *, is_document: bool) -> str:
+        """A line that reads a field. What does not change within a loop is read before it."""
         found = self.name()
-        if is_document:
-            self.line(f"{found} = {base}.get({field!a}, M)")
-        else:
-            self.line(f"{found} = {self._deeper(base, (field,), 0)}")
-        self._reads[-1][base, (field,)] = found
+        if not is_document or not self._open:
+            self.line(f"{found} = {text}")
+            self._reads[-1][base, parts] = found
+            return found
+        loop = self._open[0]
+        loop.lines.insert(loop.start, "    " * loop.depth + f"{found} = {text}")
+        loop.marks.insert(loop.start, (self.path, self.stage))
+        for other in self._open:
+            if other.lines is loop.lines:
+                other.start += 1
+        self._reads[loop.block][base, parts] = found
         return found
 
     def _deeper(self, local: str, parts: tuple[str, ...], start: int) -> str:
@@ -324,11 +357,12 @@ class Emitter:
                 used.add(self._locals[inner.variable])
         used = {name for name in used if not keyword.iskeyword(name) and name not in self.names}
         params = ", ".join(sorted(used))
-        kept = self.lines, self.marks, self._depth, self._loops, self._reads
-        self.lines, self.marks, self._depth, self._loops, self._reads = [], [], 0, 0, [{}]
+        kept = self.lines, self.marks, self._depth, self._loops, self._reads, self._open
+        self.lines, self.marks, self._depth, self._loops = [], [], 0, 0
+        self._reads, self._open = [{}], []
         function = f"f{self.name()}"
         with self.block(f"def {function}({params}):"):
             self.line(f"return {self.value(node)}")
         self.done.append((self.lines, self.marks))
-        self.lines, self.marks, self._depth, self._loops, self._reads = kept
+        self.lines, self.marks, self._depth, self._loops, self._reads, self._open = kept
         return self.assign(f"{function}({params})")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tokenize
 from collections.abc import Callable, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 from workers.model import DROPPED
@@ -39,7 +40,7 @@ def compile_segment(stages: Sequence[StageSpec], dead_letter_name: str = "") -> 
     """One function out of stages. `dead_letter_name` names all of them in refusals: the stages of a payload
     are no operators of the pipeline."""
     emitter, unit = SegmentEmitter(), Unit()
-    emitter.names |= {"DROPPED": DROPPED, "refused": unit.refused}
+    emitter.names |= {"DROPPED": DROPPED, "refused": unit.refused, "repeat": repeat}
     marks: list[StageMark] = []
     emitter.doc = "d0"
     with emitter.block("def segment(docs, metas):"):
@@ -55,7 +56,7 @@ def compile_segment(stages: Sequence[StageSpec], dead_letter_name: str = "") -> 
                     stage.emit(emitter)
             emitter.line(f"append({emitter.doc})")
         if emitter.uses_meta:
-            emitter.lines[loop] = "    for d0, meta in zip(docs, metas):"
+            emitter.lines[loop] = "    for d0, meta in zip(docs, repeat(None) if metas is None else metas):"
         emitter.lines += [
             "        except Exception as error:",
             "            append(refused(error, locals()))",
