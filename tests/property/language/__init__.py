@@ -1,0 +1,1 @@
+"""The compiled language held against a plain second opinion."""
