@@ -15,6 +15,7 @@ from workers.pipeline.expressions import (
     literal,
     meta,
     object,
+    rounding,
     string,
     types,
 )
@@ -31,6 +32,7 @@ FAMILIES: Final[Mapping[str, Mapping[str, Operator]]] = {
     "literal": literal.OPERATORS,
     "meta": meta.OPERATORS,
     "object": object.OPERATORS,
+    "rounding": rounding.OPERATORS,
     "string": string.OPERATORS,
     "types": types.OPERATORS,
     "accumulators": statistics.OPERATORS,

@@ -9,6 +9,7 @@ operator's `emit`) text that cannot fail and is used once. Whatever can fail sta
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import math
 from collections.abc import Callable, Iterator
@@ -39,10 +40,9 @@ _MAX_DEPTH: Final = 50
 # Components of a path that are read in line. The parser takes 200 parentheses; two levels are the usual case.
 _MAX_INLINE_PARTS: Final = 8
 
-# What the generated functions call their own locals.
-_RESERVED: Final = frozenset(
-    {"docs", "metas", "doc", "meta", "out", "append", "error", "many", "key", "headers"}
-)
+# What generated functions and their locals are called. Builtins keep their meaning, too.
+_OWN: Final = "docs metas doc meta out append error many key headers segment expression emission constant k"
+_RESERVED: Final = frozenset(_OWN.split()) | frozenset(dir(builtins))
 
 _LOOPS: Final = ("for ", "try:", "while ")
 
@@ -167,7 +167,7 @@ class Emitter:
         if known is not None:
             return known
         name = f"{hint}_" if keyword.iskeyword(hint) else hint
-        if name == "k" or name in self.names or name in _RESERVED:
+        if name in self.names or name in _RESERVED:
             name = f"{hint}{len(self.names)}"
         self.names[name] = value  # keeps the value alive, so its id stays its own
         self._bound[id(value)] = name

@@ -68,7 +68,9 @@ class CallSite:
     """One `$externalFunction`.
 
     `payload` makes the document to send out of the document at hand (a Refused is always dead-lettered);
-    None sends the document itself. `set_result` returns a copy of the document with the answer set at `as`.
+    None sends the document itself. `set_result` gives a copy of the document with the answer set at `as`.
+    `partition_by` gives a hashable key, equal for values that BSON calls equal, or Refused where its
+    expression fails: that document is dead-lettered and not called.
     """
 
     path: str

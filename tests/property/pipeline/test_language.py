@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.property.pipeline.strategies import documents, expressions, stages, values
-from workers.errors import Invalid, Poison
+from workers.errors import Invalid, Poison, Problem
 from workers.model import DROPPED, Refused
 from workers.pipeline import compile_expression, compile_stages
 from workers.pipeline.values import MISSING, compare, equal, sort_key
@@ -141,6 +142,16 @@ def test_stages_together_make_what_they_make_one_by_one(
             assert together is current
 
 
+NAMES_OF_STAGES = (
+    "$addFields",
+    "$project",
+    "$unset",
+    "$replaceRoot",
+    "$match",
+    "$externalFunction",
+    "$source",
+    "$emit",
+)
 WORDS = ("$add", "$cond", "$map", "$let", "$switch", "input", "in", "vars", "a", "$x")
 nonsense = st.recursive(
     st.one_of(values, st.sampled_from(["$", "$$x", "$a.", "$$NOW"])),
@@ -152,19 +163,21 @@ nonsense = st.recursive(
 @settings(max_examples=200)
 @given(spec=nonsense)
 def test_nonsense_is_refused_not_crashed_on(spec: Any) -> None:
-    """Whatever stands where an expression or a stage may stand: a function, or Invalid."""
-    with suppress(Invalid):
-        compile_expression(spec)
-    for stage in (
-        "$addFields",
-        "$project",
-        "$unset",
-        "$replaceRoot",
-        "$externalFunction",
-        "$source",
-        "$emit",
-    ):
-        with suppress(Invalid):
-            compile_stages([{stage: spec}])
-    with suppress(Invalid):
-        compile_stages(spec)
+    """Whatever stands where an expression or a stage may stand: a function, or problems with a place."""
+    stages_of_it: list[Any] = [[{name: spec}] for name in NAMES_OF_STAGES]
+    for problem in attempt(compile_expression, spec):
+        assert problem.path
+        assert problem.found
+    for pipeline in (spec, *stages_of_it):
+        for problem in attempt(compile_stages, pipeline):
+            assert problem.path
+            assert problem.found
+
+
+def attempt(compile_it: Callable[[Any], Any], argument: Any) -> tuple[Problem, ...]:
+    """What is wrong with it; nothing when it compiles."""
+    try:
+        compile_it(argument)
+    except Invalid as error:
+        return error.problems
+    return ()

@@ -6,6 +6,7 @@ from typing import Any
 
 from workers.model import Emission, Meta, Refused
 from workers.pipeline import compile_processor, compile_stages
+from workers.pipeline.emit import Emitter
 
 SOURCE: dict[str, Any] = {"$source": {"connectionName": "kafka", "topic": "orders"}}
 META = Meta({"topic": "orders", "offset": 7, "headers": [{"k": "a", "v": b"x"}]})
@@ -113,3 +114,23 @@ def test_meta_is_read_in_functions_split_off_for_depth() -> None:
     (found,) = segment.run([{"one": 1, "zero": 0}], [META])
     assert isinstance(found, Refused)
     assert found.path == "pipeline[0].$set.y.$divide"
+
+
+def test_a_bound_name_never_hides_another() -> None:
+    """Functions of one name, builtins and keywords, and the names that the generated function uses itself."""
+    emitter = Emitter()
+
+    def zip_() -> None: ...
+
+    def and_() -> None: ...
+
+    def docs() -> None: ...
+
+    def other() -> None: ...
+
+    other.__name__ = "docs"
+    names = [emitter.function(function) for function in (zip_, and_, docs, other, zip_)]
+    assert names[0] == names[4]
+    assert len(set(names)) == 4
+    assert not {"zip", "and", "docs"} & set(names)
+    assert all(name.isidentifier() for name in names)
