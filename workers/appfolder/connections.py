@@ -142,7 +142,16 @@ def load_connections(sources: Sources, env: Mapping[str, str]) -> dict[str, Conn
                 sources.refuse(file, path, f"the connection {name!r} a second time", "each name once")
             connections[name] = connection
     sources.problems += replaced.problems
+    for name, connection in connections.items():
+        if isinstance(connection, SampleConnection):
+            _check_sample(sources, file, name, connections.get(connection.connection_name))
     return connections
+
+
+def _check_sample(sources: Sources, file: str, name: str, target: Connection | None) -> None:
+    if not isinstance(target, KafkaConnection):
+        what = "no connection of that name" if target is None else f"a connection of type {target.type}"
+        sources.refuse(file, f"{name}.connectionName", what, "the name of a Kafka connection")
 
 
 def _entries(value: Any, file: str, problems: list[Problem]) -> Iterator[tuple[str, Any, dict[str, Any]]]:

@@ -56,6 +56,9 @@ def dev(
     if problems or loaded is None:
         raise Invalid(problems)
     sample = choose_sample(loaded)
+    if sample is not None and sample.data_set not in SAMPLES:
+        raise Invalid([Problem("connections.yaml", f"{sample.name}.dataSet", f"found {sample.data_set!r}",
+                               f"expected {' or '.join(SAMPLES)}")])  # fmt: skip
     if records is not None and sample is None:
         raise Invalid([Problem("connections.yaml", "", "--records, and no sample to count",
                                "a connection of type Sample, or a source topic called after a data set: "

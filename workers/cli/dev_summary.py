@@ -22,7 +22,7 @@ MAX_REASONS: Final = 30
 REASON_CHARACTERS: Final = 90
 
 Reason = tuple[str, str, str]
-"""(kind of the sample record or empty, operator, reason where the kind is not known) -> (count, an example)"""
+"""(kind of the sample record or empty, operator, reason where the kind is not known)"""
 
 
 class Record(Protocol):
@@ -77,7 +77,7 @@ class Summary:
         self.dead_letters += 1
         kind = (headers.get(KIND_HEADER) or b"").decode(errors="replace")
         reason = str(why.get("errInfo", {}).get("reason", ""))[:REASON_CHARACTERS]
-        # Reasons differ by what is in the record: those of one kind are one; of an unknown kind, all but numbers.
+        # Reasons quote the record. Those of one kind are one; where it is not known, all but their numbers.
         key = (kind, str(why.get("operatorName", "")), "" if kind else _NUMBER.sub("N", reason))
         if key not in self.reasons and len(self.reasons) >= MAX_REASONS:
             key = ("", "", "other reasons")
@@ -112,6 +112,12 @@ class Ledger:
         """Records that the group has not committed yet."""
         committed, ends = self._now()
         return sum(max(0, end - committed[place]) for place, end in ends.items() if place in committed)
+
+    def taken(self) -> int:
+        """Offsets that the group has committed since: records, and markers of transactions where there are
+        some."""
+        committed, _ = self._now()
+        return sum(place - self.sources.get(partition, 0) for partition, place in committed.items())
 
     def close(self, app: App, status: Status | None) -> Summary:
         """Read everything back. `status` is the processor's last: what it dropped is in no topic."""

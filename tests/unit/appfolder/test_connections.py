@@ -231,6 +231,8 @@ def test_every_unset_variable_is_named_with_its_place(tmp_path: Path) -> None:
         ("f: {type: AWSLambda, aws: {region: eu-west-1}, region: eu-west-1}", "f", "beside aws and in it",
          ""),
         ("s: {type: Sample}", "s.connectionName", "is missing", "Kafka connection"),
+        ("s: {type: Sample, connectionName: s, topic: t}", "s.connectionName", "type Sample", "a Kafka"),
+        ("s: {type: Sample, connectionName: k, topic: t}", "s.connectionName", "no connection", "a Kafka"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, path: str, found: str, expected: str) -> None:

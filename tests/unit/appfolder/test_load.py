@@ -45,7 +45,7 @@ def test_a_folder_comes_out_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stage", [MINIMAL, CUSTOMIZED])
 def test_the_documentations_examples_load_as_pasted(tmp_path: Path, stage: str) -> None:
-    """Behind a $source, in a .js file, tabs and trailing commas included; only the ARN's placeholders filled."""
+    """Behind a $source, in a .js file, tabs and trailing commas included; the ARN's placeholders filled."""
     filled = stage.replace("lambda:region:account-id:", "lambda:eu-central-1:123456789012:")
     text = f"[{SOURCE}, {filled},]"
     app = load_app(

@@ -1,0 +1,107 @@
+"""`penstock eval`: a pipeline over a file, without Kafka and without calls."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.run_command import Ran, penstock
+from tests.unit.cli.test_commands import CALLS
+
+Capture = pytest.CaptureFixture[str]
+
+
+def evaluate(capsys: Capture, folder: Path, pipeline: str, lines: list[str], *more: object) -> Ran:
+    name = "pipeline.yaml" if "\n" in pipeline else "pipeline.js"
+    (folder / name).write_text(pipeline)
+    (folder / "input.jsonl").write_text("\n".join(lines))
+    return penstock(capsys, "eval", "--pipeline", folder / name, "--input", folder / "input.jsonl", *more)
+
+
+def test_results_go_to_stdout_and_refusals_to_stderr(capsys: Capture, tmp_path: Path) -> None:
+    """One result a line, each refusal with its line and place, a count at the end."""
+    lines = ['{"n": 1}', '{"n": 0}', "", "no json", "[1]", '{"n": "x"}', '{"n": {"$numberLong": "5"}}']
+    ran = evaluate(capsys, tmp_path, "[{$match: {n: {$ne: 0}}}, {$set: {m: {$add: ['$n', 1]}}}]", lines)
+    assert ran.code == 0
+    assert [json.loads(line) for line in ran.out.splitlines()] == [{"n": 1, "m": 2}, {"n": 5, "m": 6}]
+    said = ran.err.splitlines()
+    assert said[0].startswith("line 4: refused at the line: the value is not JSON")
+    assert said[1].startswith("line 5: refused at the line: ")
+    assert said[2].startswith("line 6: refused at pipeline[1].$set.m")
+    assert said[-1] == "6 documents: 2 results, 1 dropped, 3 refused"
+
+
+def test_every_outcome_is_there_as_json(capsys: Capture, tmp_path: Path) -> None:
+    """In the order of the lines."""
+    lines = ['{"n": 1}', "x", '{"n": 0}']
+    data = evaluate(capsys, tmp_path, "[{$match: {n: {$ne: 0}}}]", lines, "--json").data
+    assert [(one["line"], one["outcome"]) for one in data["outcomes"]] == [
+        (1, "result"), (2, "refused"), (3, "dropped"),
+    ]  # fmt: skip
+    assert data["outcomes"][0]["document"] == {"n": 1}
+    assert data["counts"] == {"result": 1, "dropped": 1, "refused": 1}
+
+
+def test_functions_are_not_called_and_that_is_said(capsys: Capture, tmp_path: Path) -> None:
+    """A document that comes to a call site is refused there."""
+    ran = evaluate(capsys, tmp_path, CALLS, ['{"status": "paid", "n": 1}', '{"status": "open"}'])
+    assert (ran.code, ran.out) == (0, "")
+    assert "line 1: refused at pipeline[2].$externalFunction: score is not called by eval" in ran.err
+    assert "note: functions are not called by eval" in ran.err
+    assert "2 documents: 0 results, 1 dropped, 1 refused" in ran.err
+
+
+def test_answers_stand_in_for_functions(capsys: Capture, tmp_path: Path) -> None:
+    """Each document gets the answer at `as`, and goes on."""
+    answers = tmp_path / "answers.yaml"
+    answers.write_text("score: {points: 21}")
+    ran = evaluate(capsys, tmp_path, CALLS, ['{"status": "paid", "n": 1}'], "--answers", answers, "--json")
+    (outcome,) = ran.data["outcomes"]
+    assert outcome["document"] == {"status": "paid", "n": 1, "fraud": {"points": 21}, "twice": 42}
+    assert outcome["topic"] == "results"
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "answers", "said"),
+    [
+        ("[{$mach: {}}]", "{}", "did you mean $match?"),
+        ("{name: 'x'}", "{}", "holds no pipeline"),
+        ("[{$match: ", "{}", "line 1, column 11"),
+        ("[{$match: {at: {$date: 'soon'}}}]", "{}", "malformed $date"),
+        (CALLS, "scoer: 1", "is not called; the pipeline calls score"),
+        (CALLS, "[1]", "holds no answers"),
+        (CALLS, "a: [", "answers.yaml: line 1"),
+    ],
+)
+def test_bad_input_is_reported_with_its_place(
+    capsys: Capture, tmp_path: Path, pipeline: str, answers: str, said: str
+) -> None:
+    """Exit code 2, nothing on stdout."""
+    (tmp_path / "answers.yaml").write_text(answers)
+    ran = evaluate(capsys, tmp_path, pipeline, ['{"n": 1}'], "--answers", tmp_path / "answers.yaml")
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+
+
+def test_files_that_are_not_there_are_bad_input(capsys: Capture, tmp_path: Path) -> None:
+    """Neither the pipeline nor the documents; an ending of no format too."""
+    ran = penstock(capsys, "eval", "--pipeline", tmp_path / "a.yaml", "--input", tmp_path / "b.jsonl")
+    assert ran.code == 2
+    assert "a.yaml: cannot be read" in ran.err
+    (tmp_path / "a.yaml").write_text("- $match: {}")
+    ran = penstock(capsys, "eval", "--pipeline", tmp_path / "a.yaml", "--input", tmp_path / "b.jsonl")
+    assert ran.code == 2
+    assert "is no file" in ran.err
+    ran = penstock(capsys, "eval", "--pipeline", tmp_path / "a.txt", "--input", tmp_path / "b.jsonl")
+    assert ran.code == 2
+    assert "has the ending .txt" in ran.err
+
+
+def test_a_long_file_is_read_in_slices(capsys: Capture, tmp_path: Path) -> None:
+    """More lines than are held at once keep their order and numbers."""
+    lines = [f'{{"n": {number}}}' for number in range(1201)]
+    ran = evaluate(capsys, tmp_path, "[{$match: {n: {$gte: 0}}}]", lines)
+    assert [json.loads(line)["n"] for line in ran.out.splitlines()] == list(range(1201))
+    assert ran.err.endswith("1201 documents: 1201 results, 0 dropped, 0 refused\n")
