@@ -39,6 +39,10 @@ def consumer_kind(error: KafkaError) -> Kind:
         return "out_of_range"
     if code in _OLD_BROKER:
         return "old_broker"
+    if code == KafkaError._FATAL:
+        # Among consumed messages a fatal error hides behind this code, and fatal() is False: its text tells.
+        text = error.str()
+        return "old_broker" if any(KafkaError(old).str() in text for old in _OLD_BROKER) else "fatal"
     if error.fatal() or code == KafkaError._MAX_POLL_EXCEEDED:
         return "fatal"
     if code in _STALE_MEMBER:
