@@ -9,7 +9,9 @@ from tests.scenarios.world import World
 GROUP = "penstock-story"
 
 
-def calling(world: World, source: str, results: str, dead: str, call: dict[str, Any], **options: Any) -> dict[str, Any]:
+def calling(
+    world: World, source: str, results: str, dead: str, call: dict[str, Any], **options: Any
+) -> dict[str, Any]:
     """`$source` -> one `$externalFunction` on the stub -> `$emit`."""
     stage = {"connectionName": "functions", "functionName": "f", **call}
     return story(world, source, results, dead, [{"$externalFunction": stage}], **options)

@@ -18,8 +18,8 @@ from workers.local.kafka_settings import KafkaSettings
 def test_a_broker_that_is_away_is_waited_for_and_nothing_is_lost(
     topic_name: Callable[[str], str], tmp_path: Path
 ) -> None:
-    """A worker started before its broker says so and is not ready; it becomes ready when the broker is there; a broker killed in
-    mid-flow makes it not ready again, and after the restart every record is there."""
+    """A worker started before its broker says so and is not ready; it becomes ready when the broker is there;
+    a broker killed in mid-flow makes it not ready again, and after the restart every record is there."""
     data = tmp_path / "broker"
     server = KafkaServer(data, KafkaSettings())
     address = server.start()

@@ -15,8 +15,8 @@ COUNT = 6_000
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("protocol", ["consumer", "classic"])
 def test_a_drained_worker_loses_and_repeats_nothing(world: World, protocol: str) -> None:
-    """Calls of 200 ms, SIGTERM in mid-flow, exit code 0, a second worker does the rest: every id exactly once in its place,
-    and no call was made twice."""
+    """Calls of 200 ms, SIGTERM in mid-flow, exit code 0, a second worker does the rest: every id exactly once
+    in its place, and no call was made twice."""
     world.kafka_extra["groupProtocol"] = protocol
     world.start_stub(f={**PLAN_JSON, "latency_ms": 200})
     source, results, dead = world.topic("in", 4), world.topic("out", 4), world.topic("dead")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.scenarios.stories import calling, group_of, story
@@ -10,20 +12,28 @@ from tests.scenarios.world import World, until
 
 @pytest.mark.kafka
 def test_a_failing_document_stops_its_processor_and_no_other(world: World) -> None:
-    """Document 50 of 100 fails: results are those before it at most, the committed offset is not past it, the state says why;
-    the other processor of the worker handles everything, before and after."""
+    """Document 50 of 100 fails: results are those before it at most, the committed offset is not past it, the
+    state says why; the other processor of the worker handles everything, before and after."""
     fails = {"outcome": "function_error", "error_type": "Error", "message": "document 50"}
     world.start_stub(f={"outcome": "echo"}, bad=fails)
     source, results, dead = world.topic("in"), world.topic("out"), world.topic("dead")
     neighbour, others = world.topic("neighbour"), world.topic("others")
-    stages = [
+    stages: list[dict[str, Any]] = [
         {"$addFields": {"is50": {"$eq": ["$id", 50]}}},
-        {"$externalFunction": {"connectionName": "functions", "functionName": "bad", "as": "x", "onError": "fail"}},
+        {
+            "$externalFunction": {
+                "connectionName": "functions",
+                "functionName": "bad",
+                "as": "x",
+                "onError": "fail",
+            }
+        },
     ]
     failing = story(world, source, results, dead, stages)
     failing["pipeline"].insert(1, {"$match": {"id": 50}})
     app = world.write_app(
-        world.connections(), {"failing": failing, "other": calling(world, neighbour, others, dead, {"as": "x"})}
+        world.connections(),
+        {"failing": failing, "other": calling(world, neighbour, others, dead, {"as": "x"})},
     )
     world.produce(source, [{"id": number} for number in range(100)])
     world.produce(neighbour, [{"id": number} for number in range(50)])
@@ -39,4 +49,7 @@ def test_a_failing_document_stops_its_processor_and_no_other(world: World) -> No
     error = str(worker.status("failing"))
     assert "document 50" in error
     assert f"{source}[0]@50" in error
-    assert 'penstock_processor_state{process="0",processor="failing",state="FAILED"} 1.0' in worker.get("/metrics")[1]
+    assert (
+        'penstock_processor_state{process="0",processor="failing",state="FAILED"} 1.0'
+        in worker.get("/metrics")[1]
+    )

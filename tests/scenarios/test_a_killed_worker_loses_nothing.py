@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -18,9 +19,11 @@ PARALLELISM = 64
 @pytest.mark.kafka
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("protocol", ["consumer", "classic"])
-def test_a_killed_worker_loses_nothing(world: World, protocol: str, record_property: pytest.RecordProperty) -> None:
-    """Every id ends in its place at least once; what is repeated is at most what was open at the kill plus a second of its
-    rate, because offsets are committed each half second behind acked output."""
+def test_a_killed_worker_loses_nothing(
+    world: World, protocol: str, record_property: Callable[[str, object], None]
+) -> None:
+    """Every id ends in its place at least once; what is repeated is at most what was open at the kill plus a
+    second of its rate, because offsets are committed each half second behind acked output."""
     world.kafka_extra["groupProtocol"] = protocol
     world.start_stub(f={**PLAN_JSON, "latency_ms": 5})
     source, results, dead = world.topic("in", PARTITIONS), world.topic("out", PARTITIONS), world.topic("dead")
@@ -30,7 +33,11 @@ def test_a_killed_worker_loses_nothing(world: World, protocol: str, record_prope
     workers = [world.start_worker(app) for _ in range(3)]
     for worker in workers:
         until(worker.is_ready, 60, "three ready workers")
-    until(lambda: all(worker.status("p").get("assigned") for worker in workers), 60, "partitions on every worker")
+    until(
+        lambda: all(worker.status("p").get("assigned") for worker in workers),
+        60,
+        "partitions on every worker",
+    )
     world.produce(source, (document(number) for number in range(COUNT)))
     until(lambda: world.count(results) > COUNT * 0.1, 60, "a tenth of the results")
 
@@ -54,7 +61,9 @@ def test_a_killed_worker_loses_nothing(world: World, protocol: str, record_prope
 
     found = account(COUNT, world.read(results), world.read(dead))
     allowed = PARALLELISM + rate * 1.0
-    figures = f"{protocol}: {found}, allowed {allowed:.0f}, failover {failover_seconds:.1f} s, rate {rate:.0f}/s"
+    figures = (
+        f"{protocol}: {found}, allowed {allowed:.0f}, failover {failover_seconds:.1f} s, rate {rate:.0f}/s"
+    )
     record_property("figures", figures)
     print(figures)
     assert not found.lost

@@ -14,8 +14,8 @@ COUNT = 3_000
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("protocol", ["consumer", "classic"])
 def test_a_paused_partition_that_moves_away_and_back_flows_again(world: World, protocol: str) -> None:
-    """A stalled function fills the room, the partitions pause; a second worker takes half of them and leaves again; the function
-    answers: everything arrives."""
+    """A stalled function fills the room, the partitions pause; a second worker takes half of them and leaves
+    again; the function answers: everything arrives."""
     world.kafka_extra["groupProtocol"] = protocol
     world.start_stub(f={"outcome": "hang"})
     source, results, dead = world.topic("in", 4), world.topic("out", 4), world.topic("dead")

@@ -24,8 +24,8 @@ def test_a_result_too_large_for_its_topic(world: World) -> None:
     world.produce(source, [{"id": size, "pad": chance.randbytes(size // 2).hex()} for size in sizes])
     world.ready_worker(app)
     until(lambda: world.lag(group_of(source), source) == 0, 40, "lag 0")
-    # The broker refused 10 with its batch; sent again by itself it came behind 20. Neighbours share a batch only up to 1 MB
-    # (batch.size), so topics with the usual limit of 1 MB or more never see this.
+    # The broker refused 10 with its batch; sent again by itself it came behind 20. Neighbours share a batch
+    # only up to 1 MB (batch.size), so topics with the usual limit of 1 MB or more never see this.
     assert sorted(record.json["id"] for record in world.read(results)) == [10, 20]
     whole, cut = sorted(world.read(dead), key=lambda record: record.value is None)
     assert whole.json["id"] == 50_000

@@ -36,7 +36,11 @@ def test_the_main_job_over_sasl_ssl(
             "type": "Kafka",
             "bootstrapServers": secure_kafka.secure_address,
             "security": {"protocol": "SASL_SSL", "caFile": str(secure_kafka.ca_file)},
-            "authentication": {"mechanism": mechanism, "username": "penstock", "password": "${STORY_PASSWORD}"},
+            "authentication": {
+                "mechanism": mechanism,
+                "username": "penstock",
+                "password": "${STORY_PASSWORD}",
+            },
         }
         app = world.write_app(
             {"kafka": connection}, {"p": story(world, source, results, dead, [{"$addFields": {"x": 1}}])}

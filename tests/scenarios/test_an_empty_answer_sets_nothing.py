@@ -10,7 +10,8 @@ from tests.scenarios.world import World, until
 
 @pytest.mark.kafka
 def test_an_empty_answer_sets_nothing(world: World) -> None:
-    """0 bytes leave `as` unset, text arrives as a string, a JSON scalar as itself, the whole envelope where it is asked for."""
+    """0 bytes leave `as` unset, text arrives as a string, a JSON scalar as itself, the whole envelope where
+    it is asked for."""
     world.start_stub(
         empty={"outcome": "empty"},
         text={"outcome": "static", "body": "plain words"},

@@ -10,9 +10,9 @@ from tests.scenarios.world import World, until
 
 @pytest.mark.kafka
 def test_an_unwritable_dead_letter_topic_holds_the_offset(world: World) -> None:
-    """A dead-letter topic that takes 100 bytes at most refuses even the truncated letter: the offset stays before the poison
-    while the records around it go on; once the topic is mended the letter is written, without its content, and all is
-    committed."""
+    """A dead-letter topic that takes 100 bytes at most refuses even the truncated letter: the offset stays
+    before the poison while the records around it go on; once the topic is mended the letter is written,
+    without its content, and all is committed."""
     source, results = world.topic("in"), world.topic("out")
     dead = world.topic("dead", max_message_bytes="100")
     app = world.write_app(

@@ -14,7 +14,8 @@ STAGES = [{"$addFields": {"x": 1}}]
 @pytest.mark.kafka
 @pytest.mark.parametrize("protocol", ["consumer", "classic"])
 def test_a_transactional_topic_with_aborts_ends_with_lag_0(world: World, protocol: str) -> None:
-    """Committed records are results, aborted ones are not, and the committed offset ends behind the last marker."""
+    """Committed records are results, aborted ones are not, and the committed offset ends behind the last
+    marker."""
     world.kafka_extra["groupProtocol"] = protocol
     source, results, dead = world.topic("in", 2), world.topic("out"), world.topic("dead")
     app = world.write_app(world.connections(), {"p": story(world, source, results, dead, STAGES)})
@@ -42,7 +43,11 @@ def test_a_compacted_topic_ends_with_lag_0(world: World) -> None:
     )  # fmt: skip
     results, dead = world.topic("out"), world.topic("dead")
     for round_ in range(4):
-        world.produce(source, [{"id": number, "round": round_} for number in range(50)], key=lambda doc: b"%d" % doc["id"])
+        world.produce(
+            source,
+            [{"id": number, "round": round_} for number in range(50)],
+            key=lambda doc: b"%d" % doc["id"],
+        )
 
     def compacted() -> bool:
         # A new record rolls the segment, and only closed segments are cleaned.

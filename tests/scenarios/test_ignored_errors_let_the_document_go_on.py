@@ -10,10 +10,13 @@ from tests.scenarios.world import World, until
 
 @pytest.mark.kafka
 def test_ignored_errors_let_the_document_go_on(world: World) -> None:
-    """API errors and function errors alike: every document arrives, those that failed without the field, none is dead-lettered."""
+    """API errors and function errors alike: every document arrives, those that failed without the field, none
+    is dead-lettered."""
     denied = {"outcome": "error", "status": 403, "error_type": "AccessDeniedException"}
     throws = {"outcome": "function_error", "error_type": "Error"}
-    world.start_stub(f={"outcome": "static", "body": "1", "id_field": "id", "fates": [[0.2, denied], [0.2, throws]]})
+    world.start_stub(
+        f={"outcome": "static", "body": "1", "id_field": "id", "fates": [[0.2, denied], [0.2, throws]]}
+    )
     source, results, dead = world.topic("in"), world.topic("out"), world.topic("dead")
     call = {"as": "answer", "onError": "ignore"}
     app = world.write_app(world.connections(), {"p": calling(world, source, results, dead, call)})

@@ -26,8 +26,8 @@ POISON: dict[str, bytes] = {
 @pytest.mark.kafka
 @pytest.mark.parametrize("calls", [False, True], ids=["plain", "with a call"])
 def test_poison_never_stops_a_partition(world: World, calls: bool) -> None:
-    """Each kind is dead-lettered byte for byte with its reason, every good record around it is a result, and tombstones follow
-    their option."""
+    """Each kind is dead-lettered byte for byte with its reason, the good records around it are results, and a
+    tombstone passes."""
     world.start_stub(f={"outcome": "static", "body": "1"})
     source, results, dead = world.topic("in"), world.topic("out"), world.topic("dead")
     call = {"$externalFunction": {"connectionName": "functions", "functionName": "f", "as": "x"}}
@@ -52,5 +52,9 @@ def test_poison_never_stops_a_partition(world: World, calls: bool) -> None:
     }.items():  # fmt: skip
         assert word in reasons[kind], reasons
     passed = world.read(results)
-    assert [record.value for record in passed if record.value is None] == [None], "the tombstone passes by default"
-    assert [record.json for record in passed if record.value] == [{"id": n, "x": 1} for n in range(len(POISON) + 1)]
+    assert [record.value for record in passed if record.value is None] == [None], (
+        "the tombstone passes by default"
+    )
+    assert [record.json for record in passed if record.value] == [
+        {"id": n, "x": 1} for n in range(len(POISON) + 1)
+    ]

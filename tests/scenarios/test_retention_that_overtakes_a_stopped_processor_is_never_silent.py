@@ -14,8 +14,8 @@ from tests.scenarios.world import World, until
 @pytest.mark.kafka
 @pytest.mark.parametrize("on_loss", ["fail", "earliest", "latest"])
 def test_retention_that_overtakes_a_stopped_processor_is_never_silent(world: World, on_loss: str) -> None:
-    """30 records between the committed offset and the first one left: fail names the 30 and takes nothing; earliest goes on
-    with the first one left; latest with what comes."""
+    """30 records between the committed offset and the first one left: fail names the 30 and takes nothing;
+    earliest goes on with the first one left; latest with what comes."""
     source, results, dead = world.topic("in"), world.topic("out"), world.topic("dead")
     options: dict[str, Any] = {"onDataLoss": on_loss}
     app = world.write_app(

@@ -10,8 +10,9 @@ from tests.scenarios.world import World, until
 
 @pytest.mark.kafka
 def test_the_payload_pipeline_shapes_the_request(world: World) -> None:
-    """The stages of the seed's own example: the function sees the sum of a list, the document gets the echo at `as.dotted`
-    and keeps the rest; a payload that yields no document is dead-lettered although `onError` is ignore."""
+    """The stages of the seed's own example: the function sees the sum of a list, the document gets the echo
+    at `as.dotted` and keeps the rest; a payload that yields no document is dead-lettered although `onError`
+    is ignore."""
     world.start_stub(f={"outcome": "echo"})
     source, results, dead = world.topic("in"), world.topic("out"), world.topic("dead")
     payload = [

@@ -1,6 +1,7 @@
 """What a scenario needs: an app folder of its own, topics, functions and workers on the real broker.
 
-Everything waits for a condition with a deadline, and everything that was started is stopped by its pid at the end.
+Everything waits for a condition with a deadline, and everything that was started is stopped by its pid at the
+end.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -97,7 +98,9 @@ class WorkerProcess:
     def engine_pids(self) -> list[int]:
         import psutil
 
-        return [child.pid for child in psutil.Process(self.process.pid).children() if "engine" in child.cmdline()]
+        return [
+            child.pid for child in psutil.Process(self.process.pid).children() if "engine" in child.cmdline()
+        ]
 
     def kill(self) -> None:
         """kill -9 of the supervisor and its engines at the same moment, as a lost machine does it."""
@@ -144,7 +147,8 @@ class World:
         return name
 
     def admin(self) -> AdminClient:
-        """One client for the scenario: an answer of one that is collected meanwhile is 'Handle is terminating'."""
+        """One client for the scenario: an answer of one that is collected meanwhile is 'Handle is
+        terminating'."""
         if self._admin is None:
             self._admin = AdminClient({"bootstrap.servers": self.bootstrap, **self.client_extra})
         return self._admin
@@ -154,9 +158,7 @@ class World:
 
         resource = ConfigResource(ResourceType.TOPIC, topic)
         for key, value in config.items():
-            entry = ConfigEntry(
-                key.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET
-            )
+            entry = ConfigEntry(key.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
             resource.add_incremental_config(entry)
         self.admin().incremental_alter_configs([resource])[resource].result(20)
 
@@ -187,7 +189,12 @@ class World:
             while True:
                 try:
                     producer.produce(
-                        topic, raw, name, partition, on_delivery=delivered, headers=headers or []  # type: ignore[arg-type]
+                        topic,
+                        raw,
+                        name,
+                        partition,
+                        on_delivery=delivered,
+                        headers=headers or [],  # type: ignore[arg-type]
                     )
                     break
                 except BufferError:
@@ -221,11 +228,14 @@ class World:
     def count(self, topic: str) -> int:
         """Offsets in a topic: its records, when nothing was deleted, compacted or transactional."""
         consumer = self._asker("count")
-        ends = [consumer.get_watermark_offsets(where, timeout=20) for where in self._partitions(consumer, topic)]
+        ends = [
+            consumer.get_watermark_offsets(where, timeout=20) for where in self._partitions(consumer, topic)
+        ]
         return sum(high - low for low, high in ends)
 
     def lag(self, group: str, topic: str) -> int:
-        """Offsets between what the group committed and the ends; a partition without a commit counts whole."""
+        """Offsets between what the group committed and the ends; a partition without a commit counts
+        whole."""
         consumer = self._asker(group)
         total = 0
         for partition in consumer.committed(self._partitions(consumer, topic), timeout=20):
@@ -234,8 +244,8 @@ class World:
         return total
 
     def _asker(self, group: str) -> Consumer:
-        """A consumer that never joins its group: it is only asked about offsets. One for each group: making one takes longer
-        than what it is asked."""
+        """A consumer that never joins its group: it is only asked about offsets. One for each group: making
+        one takes longer than what it is asked."""
         if group not in self._askers:
             self._askers[group] = Consumer(
                 {"bootstrap.servers": self.bootstrap, "group.id": group, **self.client_extra}
@@ -300,7 +310,10 @@ class World:
     def start_worker(self, app: Path, *arguments: str, env: Mapping[str, str] | None = None) -> WorkerProcess:
         """Start `penstock worker` on the app folder; it has its own port and log."""
         number = len(self.workers)
-        address_file, log_file = self.folder / f"worker-{number}.address", self.folder / f"worker-{number}.log"
+        address_file, log_file = (
+            self.folder / f"worker-{number}.address",
+            self.folder / f"worker-{number}.log",
+        )
         command = [*PROGRAM, "worker", "--app", str(app), "--metrics-port", "0"]
         with log_file.open("wb") as log:
             process = subprocess.Popen(
@@ -362,5 +375,5 @@ def _seen(message: Message) -> Seen:
     partition, offset = message.partition(), message.offset()
     assert partition is not None
     assert offset is not None
-    headers: Sequence[Any] = message.headers() or []
+    headers: Any = message.headers() or []
     return Seen(partition, offset, message.key(), message.value(), list(headers), message.timestamp()[1])
