@@ -109,11 +109,12 @@ class KafkaProducer:
             self._alone.replace()
         if not self._is_broken:
             return
-        self._is_broken = False
         self._client.purge(in_queue=True, in_flight=True, blocking=True)
         self._client.flush(1.0)
         self._client = self._build()
         self._produce = self._client.produce
+        # Last: what came back just now may have said once more that the old client is broken.
+        self._is_broken = False
 
     def close(self) -> None:
         if self._alone is not None:
