@@ -46,10 +46,17 @@ def test_poison_never_stops_a_partition(world: World, calls: bool) -> None:
     assert [record.value for record in refused] == list(POISON.values())
     reasons = dict(zip(POISON, (record.why["errInfo"]["reason"] for record in refused), strict=True))
     assert all(record.why["operatorName"] == "$source" for record in refused)
-    for kind, word in {
-        "no JSON": "not JSON", "empty": "empty", "invalid UTF-8": "UTF-8", "an array": "array", "a number": "number",
-        "too deep": "100 levels", "too large": "65536", "malformed Extended JSON": "$date",
-    }.items():  # fmt: skip
+    words = {
+        "no JSON": "not JSON",
+        "empty": "empty",
+        "invalid UTF-8": "UTF-8",
+        "an array": "array",
+        "a number": "number",
+        "too deep": "100 levels",
+        "too large": "65536",
+        "malformed Extended JSON": "$date",
+    }
+    for kind, word in words.items():
         assert word in reasons[kind], reasons
     passed = world.read(results)
     assert [record.value for record in passed if record.value is None] == [None], (
