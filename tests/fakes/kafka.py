@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from workers.model import Headers, TopicPartition
@@ -108,6 +108,7 @@ class _Pending:
 
     record: FakeRecord
     delivered: Delivered
+    is_alone: bool = False
 
 
 class FakeProducer:
@@ -126,7 +127,10 @@ class FakeProducer:
         """Larger records come back from the broker as too large."""
         self.denied: set[str] = set()
         """Topics whose records come back with a failure that may pass."""
+        self.in_bad_batch: set[bytes] = set()
+        """Values that come back as too large because of their neighbours, unless they are sent alone."""
         self._pending: deque[_Pending] = deque()
+        self._alone: deque[_Pending] = deque()
         self._due: deque[tuple[Delivered, SendFailure | None, FakeRecord]] = deque()
         self._held = False
         self._broken = False
@@ -175,16 +179,30 @@ class FakeProducer:
         self._pending.append(_Pending(record, delivered))
         return True
 
-    send_alone = send
-    """The fake never batches, so every record is alone."""
+    def send_alone(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        headers: Headers | None,
+        timestamp_ms: int,
+        delivered: Delivered,
+    ) -> SendFailure | bool:
+        """By another way, which is slower: nothing of it is decided while there is something on the first."""
+        answer = self.send(topic, value, key, headers, timestamp_ms, delivered)
+        if answer is True:
+            self._alone.append(replace(self._pending.pop(), is_alone=True))
+        return answer
 
     def poll(self) -> int:
-        while self._pending and not self._held and not self._broken:
-            self._decide(self._pending.popleft())
+        if not self._held and not self._broken:
+            way = self._pending or self._alone
+            while way:
+                self._decide(way.popleft())
         return self._run_due()
 
     def outstanding(self) -> int:
-        return len(self._pending) + len(self._due)
+        return len(self._pending) + len(self._alone) + len(self._due)
 
     def failure(self, error: Any) -> SendFailure:
         assert isinstance(error, SendFailure)
@@ -202,8 +220,8 @@ class FakeProducer:
         self._give_up()
 
     def _give_up(self) -> None:
-        while self._pending:
-            pending = self._pending.popleft()
+        while way := self._pending or self._alone:
+            pending = way.popleft()
             self._due.append((pending.delivered, PURGED, pending.record))
         self._run_due()
 
@@ -212,7 +230,9 @@ class FakeProducer:
         failure: SendFailure | None = None
         if record.topic() in self.denied:
             failure = SendFailure(f"no permission for {record.topic()}")
-        elif len(record) > self.max_topic_bytes.get(record.topic(), 1_000_000_000):
+        elif len(record) > self.max_topic_bytes.get(record.topic(), 1_000_000_000) or (
+            record.value() in self.in_bad_batch and not pending.is_alone
+        ):
             failure = SendFailure("larger than the topic takes", too_large=True)
         else:
             self.written.append(record)

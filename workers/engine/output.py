@@ -69,6 +69,8 @@ class Sending:
         self.is_alone = False
 
     def delivered(self, error: Any, _message: Any) -> None:
+        if self.is_alone:
+            self.output.alone -= 1
         if error is None:
             self.output.acked(self.topic, 1, len(self.value or b""))
             self.on_acked()
@@ -81,6 +83,8 @@ class Output:
 
     def __init__(self, processor: str, producer: Producer, tally: Tally) -> None:
         self.producer = producer
+        self.alone = 0
+        """Records under way by themselves: what follows waits, or it would overtake them."""
         self._processor = processor
         self._tally = tally
         self._waiting: deque[Sending] = deque()
@@ -104,7 +108,7 @@ class Output:
 
     def is_backed_up(self) -> bool:
         """Records wait here: nothing new should be begun."""
-        return bool(self._waiting)
+        return bool(self._waiting) or self.alone > 0
 
     def acked(self, topic: str, records: int, size_bytes: int) -> None:
         self._tally.produced[topic] += records
@@ -151,7 +155,9 @@ class Output:
         self._waiting.clear()
 
     def _offer(self, sending: Sending) -> bool:
-        """False when the queue is full."""
+        """False when the queue is full, or a record that left before is under way by itself."""
+        if self.alone and not sending.is_alone:
+            return False
         send = self.producer.send_alone if sending.is_alone else self.producer.send
         answer = send(
             sending.topic,
@@ -162,6 +168,7 @@ class Output:
             sending.delivered,
         )
         if answer is True:
+            self.alone += sending.is_alone
             return True
         if answer is False:
             return False
@@ -190,7 +197,11 @@ class Output:
             if sending.partition.alive and not self._offer(sending):
                 trying.appendleft(sending)
                 break
-        for sending in trying:
-            self._hold(sending)
+        if not self._waiting:
+            self._waiting = trying
+        else:
+            # What failed on the way is older than what was not tried: each of these finds its place at the end.
+            for sending in trying:
+                self._hold(sending)
         if self._waiting and self._timer is None:
             self._wake_in(FULL_SECONDS)

@@ -158,6 +158,23 @@ async def test_a_result_too_large_is_dead_lettered_once(where: str) -> None:
         assert _dead_letters(rig)[0].value() == b'{"id": 2, "do": "grow", "size": 600}'
 
 
+@pytest.mark.parametrize("headers", [None, HEADERS])
+async def test_what_is_sent_by_itself_is_not_overtaken(headers: Headers | None) -> None:
+    """A broker refuses a batch for one large record: its neighbours are sent by themselves, and what follows
+    waits until they are written."""
+    async with running(plain_program(), capacity=6) as rig:
+        rig.producer.in_bad_batch = {b'{"id":0}', b'{"id":1}', b'{"id":2}'}
+        rig.producer.max_topic_bytes[RESULTS] = 500
+        docs: list[dict[str, Any]] = [{"id": n} for n in range(30)]
+        docs[1] = {"id": 1, "do": "grow", "size": 600}
+        rig.give(*docs, headers=headers)
+        await rig.all_committed(30)
+        assert rig.ids()[-24:] == list(range(6, 30)), "of what was under way already nobody knows the order"
+        in_hand = [n for n in rig.ids() if n in (0, 2)]
+        assert in_hand == [0, 2]
+        assert len(rig.letters()) == 1
+
+
 @pytest.mark.parametrize(("where", "acks"), [("the producer", 5), ("the broker", 7)])
 async def test_of_several_documents_that_are_too_large_the_record_still_settles_last(
     where: str, acks: int
