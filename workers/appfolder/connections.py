@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -12,7 +13,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from workers.appfolder.kafka import KafkaConnection
 from workers.appfolder.nearest import suggest
 from workers.appfolder.refusals import build, shown
-from workers.appfolder.sources import Sources
+from workers.appfolder.sources import DATA_FORMATS, Sources
 from workers.appfolder.substitute import Substitution
 from workers.errors import Problem
 from workers.settings import Model
@@ -111,27 +112,38 @@ LATER: Final = frozenset({
 })  # fmt: skip
 
 
-def load_connections(sources: Sources, env: Mapping[str, str]) -> dict[str, Connection]:
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """The connections by name. `refused` are the names of those that are there and wrong (None: the whole
+    file is): what uses them is not reported a second time."""
+
+    found: Mapping[str, Connection]
+    refused: frozenset[str] | None
+
+    def is_refused(self, name: str) -> bool:
+        """Whether a problem of this connection has been reported already."""
+        return self.refused is None or name in self.refused
+
+
+def load_connections(sources: Sources, env: Mapping[str, str]) -> Connections:
     """The connections of `connections.yaml` (or .yml, .json); problems go to `sources`."""
-    found = [
-        path
-        for path in sorted(sources.folder.glob("connections.*"))
-        if path.suffix in (".yaml", ".yml", ".json")
-    ]
+    found = [path for path in sorted(sources.folder.glob("connections.*")) if path.suffix in DATA_FORMATS]
     if not found:
         sources.refuse("connections.yaml", "", "is missing", "a file that says where Kafka is")
-        return {}
+        return Connections({}, None)
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
         sources.refuse(found[1].name, "", f"a second file of connections ({names})", "one of them")
-        return {}
+        return Connections({}, None)
     value, is_read = sources.read(found[0])
     if not is_read:
-        return {}
+        return Connections({}, None)
     file = found[0].name
     replaced = Substitution(env, sources.folder, file)
     connections: dict[str, Connection] = {}
+    refused: set[str] = set(value) if isinstance(value, dict) else set()
     for path, name, entry in _entries(value, file, sources.problems):
+        refused.add(name)
         before = len(replaced.problems)
         filled = replaced.apply(entry, path)
         if len(replaced.problems) > before:
@@ -142,10 +154,13 @@ def load_connections(sources: Sources, env: Mapping[str, str]) -> dict[str, Conn
                 sources.refuse(file, path, f"the connection {name!r} a second time", "each name once")
             connections[name] = connection
     sources.problems += replaced.problems
+    if not connections and not refused:
+        return Connections({}, None)
+    loaded = Connections(connections, frozenset(refused - connections.keys()))
     for name, connection in connections.items():
-        if isinstance(connection, SampleConnection):
+        if isinstance(connection, SampleConnection) and not loaded.is_refused(connection.connection_name):
             _check_sample(sources, file, name, connections.get(connection.connection_name))
-    return connections
+    return loaded
 
 
 def _check_sample(sources: Sources, file: str, name: str, target: Connection | None) -> None:

@@ -31,7 +31,7 @@ def load_app(folder: Path, env: Mapping[str, str]) -> App:
     contracts = load_contracts(sources)
     if sources.problems:
         raise Invalid(_sorted(sources.problems))
-    return App(folder, connections, tuple(processors), contracts, folder / "functions", tuple(warnings))
+    return App(folder, connections.found, tuple(processors), contracts, folder / "functions", tuple(warnings))
 
 
 def load_contracts(sources: Sources) -> dict[str, TopicContract]:

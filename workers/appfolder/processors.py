@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import Field
 
 from workers.appfolder.app import DeadLetterTarget, ProcessorSpec
-from workers.appfolder.connections import Connection, LambdaConnection, LaterConnection
+from workers.appfolder.connections import Connection, Connections, LambdaConnection, LaterConnection
 from workers.appfolder.kafka import KafkaConnection
 from workers.appfolder.literals import with_literals
 from workers.appfolder.nearest import suggest
@@ -44,7 +44,7 @@ class ProcessorFile(Model):
 
 
 def load_processors(
-    sources: Sources, connections: Mapping[str, Connection], env: Mapping[str, str]
+    sources: Sources, connections: Connections, env: Mapping[str, str]
 ) -> tuple[list[ProcessorSpec], list[str]]:
     """The processors without a problem, and warnings; problems go to `sources`."""
     checker = _Checker(sources, connections, env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION"))
@@ -75,7 +75,7 @@ class _Checker:
     """Makes one processor after the other. `region` is the environment's, for connections that name none."""
 
     sources: Sources
-    connections: Mapping[str, Connection]
+    connections: Connections
     region: str | None
 
     def processor(self, path: Path, file: str, value: Any) -> ProcessorSpec | None:
@@ -141,9 +141,11 @@ class _Checker:
     def _connection(
         self, file: str, path: str, name: str, kind: str, model: type[Connection]
     ) -> Connection | None:
-        connection = self.connections.get(name)
+        connection = self.connections.found.get(name)
         if connection is None:
-            self.sources.refuse(file, path, f"no connection {name!r}", suggest(name, self.connections))
+            if not self.connections.is_refused(name):
+                expected = suggest(name, self.connections.found)
+                self.sources.refuse(file, path, f"no connection {name!r}", expected)
         elif isinstance(connection, LaterConnection):
             self.sources.refuse(
                 file, path, f"the connection {name} of type {connection.type}",

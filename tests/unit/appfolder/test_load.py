@@ -208,6 +208,22 @@ def test_all_problems_of_all_files_are_one_report(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "connections",
+    [
+        "kafka: {type: Kafka, bootstrapServers: '${NOWHERE}'}",
+        "kafka: {type: Kafka}",
+        "[{name: kafka, type: Kafka, bootstrapServers: 5}]",
+        "kafka: [",
+        "[]",
+    ],
+)
+def test_what_uses_a_wrong_connection_is_not_reported_again(tmp_path: Path, connections: str) -> None:
+    """One cause, one problem."""
+    (only,) = problems(tmp_path, {"connections.yaml": connections})
+    assert only.file == "connections.yaml"
+
+
 def test_unreadable_files_are_problems(tmp_path: Path) -> None:
     """Not UTF-8, too large, a folder, a named pipe that nobody writes to."""
     write(
