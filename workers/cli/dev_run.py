@@ -34,6 +34,8 @@ FINISH_SECONDS: Final = 15.0
 # An engine says its counts each second; on a busy machine a little later.
 SETTLED_SECONDS: Final = 5.0
 NEW_PARTITIONS: Final = 4
+# Where a record can end; each counts in one of them.
+ENDS: Final = ("emitted", "dead_lettered", "dropped", "ignored")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ class Session:
         deadline = time.monotonic() + SETTLED_SECONDS
         while time.monotonic() < deadline:
             found = statuses(address) or found
-            settled = {one["name"]: one["emitted"] + one["dead_lettered"] + one["dropped"] for one in found}
+            settled = {one["name"]: sum(int(one[end]) for end in ENDS) for one in found}
             if all(settled.get(name, 0) >= count for name, count in expected.items()):
                 break
             time.sleep(POLL_SECONDS / 5)
