@@ -25,6 +25,7 @@ if __package__ in (None, ""):  # started as a script from the root of the reposi
 
 from tests.conformance.language import EXPRESSION_NAMES, QUERY_NAMES, STAGE_NAMES
 from topics import codecs
+from workers.appfolder.supply import SYSTEM
 from workers.errors import Invalid, Poison
 from workers.model import DROPPED, Many, Refused
 from workers.pipeline.match import compile_match
@@ -77,12 +78,12 @@ def _expression(expression: Any, path: str) -> Any:
 
 def _answer(case: dict[str, Any]) -> dict[str, Any]:
     if case["kind"] == "expression":
-        value = compiler("compile_expression")(typed(case["expr"]))(typed(case.get("doc", {})))
+        value = compiler("compile_expression")(typed(case["expr"]), supply=SYSTEM)(typed(case.get("doc", {})))
         return {"missing": True} if value is MISSING else {"result": spelled(value)}
     if case["kind"] == "match":
         match = compile_match(typed(case["query"]), "$match", _expression)
         return {"result": match.test(typed(case["doc"]))}
-    (segment,) = compiler("compile_stages")(typed(case["pipeline"])).segments
+    (segment,) = compiler("compile_stages")(typed(case["pipeline"]), supply=SYSTEM).segments
     docs: list[Any] = []
     for outcome in segment.run(typed(case["input"]), None):
         if isinstance(outcome, Refused):

@@ -17,6 +17,7 @@ from workers.appfolder.literals import with_literals
 from workers.appfolder.nearest import suggest
 from workers.appfolder.refusals import build, shown
 from workers.appfolder.sources import FORMATS, Sources
+from workers.appfolder.supply import SYSTEM
 from workers.errors import Invalid
 from workers.pipeline import compile_processor
 from workers.pipeline.program import Program
@@ -112,7 +113,7 @@ class _Checker:
 
     def _compiled(self, file: str, pipeline: list[Any]) -> Program | None:
         try:
-            program = compile_processor(pipeline, file=file)
+            program = compile_processor(pipeline, file=file, supply=SYSTEM)
         except Invalid as error:
             self.sources.problems += error.problems
             return None

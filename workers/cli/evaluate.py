@@ -11,6 +11,7 @@ import typer
 from topics.codecs import NotADocument, decode_value
 from workers.appfolder import FORMATS, BadText, read_text
 from workers.appfolder.literals import with_literals
+from workers.appfolder.supply import SYSTEM
 from workers.cli.report import say, write, write_json
 from workers.cli.run_pipeline import Answers, Outcome, Runner
 from workers.errors import Invalid, Problem
@@ -77,7 +78,7 @@ def load_program(file: Path) -> Program:
         )
     stages, problems = with_literals(value, name, "pipeline")
     try:
-        program = compile_stages(stages, file=name)
+        program = compile_stages(stages, file=name, supply=SYSTEM)
     except Invalid as error:
         raise Invalid([*problems, *error.problems]) from None
     if problems:

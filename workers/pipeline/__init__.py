@@ -15,6 +15,7 @@ from workers.pipeline.catalogue import (
     STAGES_NOT_YET,
 )
 from workers.pipeline.compile import compile_expression, compile_processor, compile_stages
+from workers.pipeline.expressions.supplied import UNSUPPLIED, Supply
 
 __all__ = [
     "EDGE_STAGES",
@@ -23,6 +24,8 @@ __all__ = [
     "OPERATORS",
     "STAGES",
     "STAGES_NOT_YET",
+    "UNSUPPLIED",
+    "Supply",
     "compile_expression",
     "compile_processor",
     "compile_stages",

@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from workers.pipeline.accumulators import statistics
+from workers.pipeline.accumulators import ends, spread, statistics
 from workers.pipeline.expressions import (
     arithmetic,
     array,
+    bitwise,
     boolean,
     comparison,
     conditional,
     literal,
     meta,
     object,
+    regex,
     rounding,
+    set,
+    size,
     string,
+    supplied,
+    trigonometry,
     types,
 )
 from workers.pipeline.nodes import Operator
@@ -26,22 +32,36 @@ from workers.pipeline.stages import match, project, replace_root
 FAMILIES: Final[Mapping[str, Mapping[str, Operator]]] = {
     "arithmetic": arithmetic.OPERATORS,
     "array": array.OPERATORS,
+    "bitwise": bitwise.OPERATORS,
     "boolean": boolean.OPERATORS,
     "comparison": comparison.OPERATORS,
     "conditional": conditional.OPERATORS,
     "literal": literal.OPERATORS,
     "meta": meta.OPERATORS,
     "object": object.OPERATORS,
+    "regex": regex.OPERATORS,
     "rounding": rounding.OPERATORS,
+    "set": set.OPERATORS,
+    "size": size.OPERATORS,
     "string": string.OPERATORS,
+    "supplied": supplied.OPERATORS,
+    "trigonometry": trigonometry.OPERATORS,
     "types": types.OPERATORS,
-    "accumulators": statistics.OPERATORS,
+    "accumulators": {**statistics.OPERATORS, **spread.OPERATORS, **ends.OPERATORS},
 }
 """Expressions by family, as the docs print them."""
 
 OPERATORS: Final[Mapping[str, Operator]] = {
     name: operator for family in FAMILIES.values() for name, operator in family.items()
 }
+
+
+def operators(supply: supplied.Supply) -> Mapping[str, Operator]:
+    """The same, with those that need time or chance taking it from the supply."""
+    if supply is supplied.UNSUPPLIED:
+        return OPERATORS
+    return {**OPERATORS, **supplied.operators(supply)}
+
 
 STAGES: Final[Mapping[str, StageType]] = {**match.STAGES, **project.STAGES, **replace_root.STAGES}
 """Stages that run within a segment."""
@@ -79,7 +99,6 @@ STAGES_NOT_YET: Final[Mapping[str, str]] = {
 
 EXPRESSIONS_NOT_YET: Final[Mapping[str, str]] = {
     "$function": "is not in Penstock yet: call a function with $externalFunction",
-    "$rand": "is not supported: a stream's results must not change when a record is read again",
     "$sampleRate": "is not supported: a stream's results must not change when a record is read again",
 }
 """Expressions that are refused by name, and why."""

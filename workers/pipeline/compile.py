@@ -13,6 +13,7 @@ from workers.pipeline import catalogue
 from workers.pipeline.check import Checker
 from workers.pipeline.emission import compile_sink
 from workers.pipeline.emit import Emitter
+from workers.pipeline.expressions.supplied import UNSUPPLIED, Supply
 from workers.pipeline.nodes import Node
 from workers.pipeline.parse import Parser
 from workers.pipeline.paths import split, with_value
@@ -41,28 +42,33 @@ class _Parts:
     sink: EmitSpec | None = None
 
 
-def compile_processor(pipeline: Sequence[Mapping[str, Any]], file: str = "") -> Program:
+def compile_processor(
+    pipeline: Sequence[Mapping[str, Any]], file: str = "", supply: Supply = UNSUPPLIED
+) -> Program:
     """The program of a processor: $source first, and a sink or a call last.
 
+    `supply` is where $currentDate, $createUUID and $rand take their values from; without one they fail.
     Raises Invalid with every problem; `file` is put into each.
     """
-    return _compile(pipeline, file, is_processor=True)
+    return _compile(pipeline, file, supply, is_processor=True)
 
 
-def compile_stages(pipeline: Sequence[Mapping[str, Any]], file: str = "") -> Program:
+def compile_stages(
+    pipeline: Sequence[Mapping[str, Any]], file: str = "", supply: Supply = UNSUPPLIED
+) -> Program:
     """The program of stages on their own, for `penstock eval` and tests. $source and $emit may be left out.
 
     Raises Invalid with every problem; `file` is put into each.
     """
-    return _compile(pipeline, file, is_processor=False)
+    return _compile(pipeline, file, supply, is_processor=False)
 
 
-def compile_expression(spec: Any, path: str = "") -> Evaluate:
+def compile_expression(spec: Any, path: str = "", supply: Supply = UNSUPPLIED) -> Evaluate:
     """A function of a document. `path` is the expression's place, for errors.
 
     Raises Invalid with every problem; the function raises Poison for a data error.
     """
-    parser = Parser(catalogue.OPERATORS, catalogue.EXPRESSIONS_NOT_YET)
+    parser = Parser(catalogue.operators(supply), catalogue.EXPRESSIONS_NOT_YET)
     node = parser.expression(spec, path or "expression")
     if parser.problems:
         raise Invalid(parser.problems)
@@ -83,13 +89,13 @@ def _evaluator(node: Node) -> Callable[[Document, Meta | None], Any]:
     return made
 
 
-def _compile(pipeline: Any, file: str, *, is_processor: bool) -> Program:
+def _compile(pipeline: Any, file: str, supply: Supply, *, is_processor: bool) -> Program:
     checker = Checker(
-        catalogue.OPERATORS,
+        catalogue.operators(supply),
         catalogue.EXPRESSIONS_NOT_YET,
         catalogue.STAGES,
         catalogue.STAGES_NOT_YET,
-        compile_expression,
+        partial(compile_expression, supply=supply),
     )
     entries = checker.entries(pipeline, "pipeline")
     if len(entries) > MAX_STAGES:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 # The server's own limit for the length of a pattern.
 MAX_PATTERN_CHARACTERS: Final = 16_384
@@ -75,6 +75,10 @@ _REFUSED: Final = {
     "V": "vertical white space negated",
     "E": "the end of a quotation that was never begun",
 }
+
+
+Search: TypeAlias = "Callable[..., re.Match[str] | None]"
+"""(text, where to start = 0) -> the first match from there on. What comes before the start is still seen."""
 
 
 class PatternError(ValueError):
