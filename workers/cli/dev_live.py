@@ -56,7 +56,7 @@ class Rates:
 
     def add(self, now: float, found: Sequence[Status]) -> None:
         """Note the counts at one moment (monotonic seconds)."""
-        self.seen.append((now, {one["name"]: (one["consumed"], one["calls"]) for one in found}))
+        self.seen.append((now, {one["name"]: (_settled(one), one["calls"]) for one in found}))
         while len(self.seen) > 2 and now - self.seen[1][0] >= RATE_SECONDS:
             self.seen.pop(0)
 
@@ -65,8 +65,13 @@ class Rates:
         (then, before), (now, after) = self.seen[0], self.seen[-1]
         if now <= then or name not in before or name not in after:
             return 0.0, 0.0
-        consumed, calls = (max(0, new - old) for old, new in zip(before[name], after[name], strict=True))
-        return consumed / (now - then), calls / (now - then)
+        events, calls = (max(0, new - old) for old, new in zip(before[name], after[name], strict=True))
+        return events / (now - then), calls / (now - then)
+
+
+def _settled(one: Status) -> int:
+    """Events that have reached their end. What was only taken waits for calls, and would come in bursts."""
+    return sum(int(one[key]) for key in ("emitted", "dead_lettered", "dropped", "ignored"))
 
 
 class Display:

@@ -38,7 +38,7 @@ def letter(reason: str, *, processor: str = "orders", kind: str | None = None) -
 
 def status(**said: Any) -> dict[str, Any]:
     counts = dict.fromkeys(
-        ("in_flight", "lag", "dead_lettered", "dropped", "emitted", "consumed", "calls"), 0
+        ("in_flight", "lag", "dead_lettered", "dropped", "ignored", "emitted", "consumed", "calls"), 0
     )
     return {"name": "orders", "state": "STARTED", "errors": [], "troubles": [], **counts, **said}
 
@@ -109,14 +109,14 @@ def test_the_reasons_that_are_listed_are_bounded() -> None:
 def test_rates_come_from_the_last_seconds() -> None:
     """Counts that grow are rates; the first moment and a restarted process are none."""
     rates = Rates()
-    rates.add(0.0, [status(consumed=100, calls=10)])
+    rates.add(0.0, [status(emitted=100, calls=10)])
     assert rates.of("orders") == (0.0, 0.0)
-    rates.add(1.0, [status(consumed=300, calls=20)])
+    rates.add(1.0, [status(emitted=300, calls=20)])
     assert rates.of("orders") == (200.0, 10.0)
     for second in range(2, 8):
-        rates.add(float(second), [status(consumed=300, calls=20)])
+        rates.add(float(second), [status(emitted=300, calls=20)])
     assert rates.of("orders") == (0.0, 0.0)
-    rates.add(8.0, [status(consumed=5, calls=1)])
+    rates.add(8.0, [status(emitted=5, calls=1)])
     assert rates.of("orders") == (0.0, 0.0)
 
 
