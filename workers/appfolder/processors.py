@@ -26,7 +26,8 @@ from workers.settings import Model, ProcessorOptions
 # It becomes part of group ids, client ids and topic names (Kafka: 249 characters) beside what we add.
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _NAME_RULE: Final = "letters, digits and . _ - (at most 128)"
-_ARN_REGION: Final = re.compile(r"arn:aws[a-z-]*:lambda:([a-z0-9-]+):")
+# The placeholder `region` of the documentation's examples is no region.
+_ARN_REGION: Final = re.compile(r"arn:aws[a-z-]*:lambda:(?!region:)([a-z0-9-]+):")
 
 # Which type of connection a stage takes.
 _TAKES: Final[Mapping[str, tuple[str, type[Connection]]]] = {

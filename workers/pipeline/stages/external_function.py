@@ -20,8 +20,10 @@ MAX_PARALLELISM: Final = 10_000
 MAX_TIMEOUT_SECONDS: Final = 960.0
 MAX_RETRY_SECONDS: Final = 24 * 3600.0
 
-# A name, a partial ARN (`123456789012:function:name`) or a full one, with an alias or version or without.
-_ARN: Final = r"(?:(?:arn:aws[a-z-]*:lambda:[a-z0-9-]+:)?[0-9]{12}:function:)?"
+# A name, a partial ARN (`123456789012:function:name`) or a full one, with an alias or version or without. The
+# documentation's own example, `arn:aws:lambda:region:account-id:function:function-name`, passes as it is
+# printed.
+_ARN: Final = r"(?:(?:arn:aws[a-z-]*:lambda:[a-z0-9-]+:)?(?:[0-9]{12}|account-id):function:)?"
 _FUNCTION: Final = re.compile(_ARN + r"[A-Za-z0-9_/-]{1,140}(?::(?:\$LATEST|[A-Za-z0-9_-]{1,128}))?")
 
 _NOT_YET: Final[Mapping[str, str]] = {
