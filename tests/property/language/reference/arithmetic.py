@@ -64,7 +64,7 @@ def sum_numbers(numbers: list[Any]) -> Any:
 def add(values: Iterable[Any]) -> Any:
     """`$add`: numbers, and at most one date."""
     numbers: list[Any] = []
-    is_date = False
+    is_date = has_left = False
     for value in values:
         if nullish(value):
             return None
@@ -78,7 +78,9 @@ def add(values: Iterable[Any]) -> Any:
             numbers.append(value)
         integers = [int(one) for one in numbers if kind(one) in ("int", "long")]
         if not fits_long(sum(integers)):
-            raise Unsure("whether a sum that left 64 bits may come back")
+            has_left = True
+    if has_left and fits_long(sum(int(one) for one in numbers if kind(one) in ("int", "long"))):
+        raise Unsure("whether a sum that left 64 bits may come back")
     if not is_date:
         return sum_numbers(numbers)
     total = (

@@ -73,7 +73,7 @@ def offset_minutes(ms: int, zone: tzinfo) -> int:
 
 
 def instant(time: datetime, zone: tzinfo) -> int:
-    """Milliseconds of a local time; of two the earlier, and in a gap as if the clock had not been put forward."""
+    """Milliseconds of a local time: of two the earlier, in a gap as if the clock had not been moved."""
     if not 2 <= time.year <= 9998:
         raise Unsure("a local time at the end of the calendar")
     offset = time.replace(tzinfo=zone).utcoffset() or timedelta()

@@ -11,7 +11,7 @@ from uuid import UUID
 from bson import Binary, Decimal128, Int64, ObjectId, Timestamp
 
 from tests.property.language.reference.calendar import iso_text, ms_of
-from tests.property.language.reference.dates import _parsed
+from tests.property.language.reference.datetext import parsed
 from tests.property.language.reference.interpreter import (
     Environment,
     Operator,
@@ -31,6 +31,7 @@ from tests.property.language.reference.values import (
     DataError,
     Unsure,
     date_of,
+    is_finite,
     is_number,
     kind,
     milliseconds,
@@ -38,8 +39,19 @@ from tests.property.language.reference.values import (
     truthy,
 )
 
-_CODES = {1: "double", 2: "string", 3: "object", 4: "array", 5: "binData", 7: "objectId", 8: "bool", 9: "date",
-          16: "int", 18: "long", 19: "decimal"}  # fmt: skip
+_CODES = {
+    1: "double",
+    2: "string",
+    3: "object",
+    4: "array",
+    5: "binData",
+    7: "objectId",
+    8: "bool",
+    9: "date",
+    16: "int",
+    18: "long",
+    19: "decimal",
+}
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
@@ -59,7 +71,7 @@ def _to_integer(name: str, low: int, high: int) -> Any:
             exact = int(value)
         elif is_number(value):
             plain = value.to_decimal() if isinstance(value, Decimal128) else value
-            if plain != plain or plain in (math.inf, -math.inf):
+            if not is_finite(value):
                 raise DataError("neither NaN nor infinity is an integer")
             exact = int(plain.to_integral_value(ROUND_DOWN)) if isinstance(plain, Decimal) else int(plain)
         elif kind(value) == "string":
@@ -128,11 +140,11 @@ def _date(value: Any) -> Any:
         raise _none(value, "date")
     if is_number(value):
         plain = value.to_decimal() if isinstance(value, Decimal128) else value
-        if plain != plain or plain in (math.inf, -math.inf) or not fits_long(int(plain)):
+        if not is_finite(value) or not fits_long(int(plain)):
             raise DataError("overflow")
         return date_of(int(plain))
     if kind(value) == "string":
-        return _parsed(value, None, None)
+        return parsed(value, None, None)
     if isinstance(value, Timestamp | ObjectId) or kind(value) == "date":
         return date_of(ms_of(value))
     raise _none(value, "date")

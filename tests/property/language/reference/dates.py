@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bson import Int64
@@ -16,7 +15,6 @@ from tests.property.language.reference.calendar import (
     instant,
     local,
     ms_of,
-    offset_minutes,
     plus,
     truncate,
     unit_of,
@@ -41,12 +39,11 @@ from tests.property.language.reference.values import (
     Unsure,
     date_of,
     is_number,
-    kind,
     nullish,
 )
 
 
-def _settled(values: dict[str, Any], readers: dict[str, Callable[[Any], Any]]) -> dict[str, Any] | None:
+def settled(values: dict[str, Any], readers: dict[str, Callable[[Any], Any]]) -> dict[str, Any] | None:
     """Every argument read by its reader; None when one is null. Null beside an error is unsettled."""
     found: dict[str, Any] = {}
     failure: Failure | None = None
@@ -94,7 +91,7 @@ def _part(extract: Callable[[datetime, int], Any]) -> Operator:
             zone = run(argument["timezone"], env) if "timezone" in argument else ABSENT
         else:
             date = run(argument[0] if isinstance(argument, list) else argument, env)
-        found = _settled({"date": date, "timezone": zone}, {"date": ms_of, "timezone": zone_of})
+        found = settled({"date": date, "timezone": zone}, {"date": ms_of, "timezone": zone_of})
         if found is None:
             return None
         return extract(local(found["date"], found.get("timezone", UTC)), found["date"])
@@ -102,7 +99,7 @@ def _part(extract: Callable[[datetime, int], Any]) -> Operator:
     return Operator(checked, ran)
 
 
-def _week(time: datetime) -> int:
+def week_of(time: datetime) -> int:
     """Weeks begin on Sundays; days before the first are week 0."""
     return (time.timetuple().tm_yday + 6 - (time.weekday() + 1) % 7) // 7
 
@@ -114,7 +111,7 @@ for _name, _extract in {
     "$dayOfYear": lambda time, ms: time.timetuple().tm_yday,
     "$dayOfWeek": lambda time, ms: (time.weekday() + 1) % 7 + 1,
     "$isoDayOfWeek": lambda time, ms: time.isoweekday(),
-    "$week": lambda time, ms: _week(time),
+    "$week": lambda time, ms: week_of(time),
     "$isoWeek": lambda time, ms: time.isocalendar()[1],
     "$isoWeekYear": lambda time, ms: Int64(time.isocalendar()[0]),
     "$hour": lambda time, ms: time.hour,
@@ -132,7 +129,7 @@ def _flag(value: Any) -> bool:
 
 
 def _to_parts(date: Any, zone: Any, iso: Any) -> Any:
-    found = _settled(
+    found = settled(
         {"date": date, "timezone": zone, "iso8601": iso},
         {"date": ms_of, "timezone": zone_of, "iso8601": _flag},
     )
@@ -185,7 +182,7 @@ def _from_parts(argument: Any, env: Environment) -> Any:
         ("month", "day", "isoWeek", "isoDayOfWeek", "hour", "minute"), _carried
     )
     readers.update(year=_year, isoWeekYear=_year, second=_fine, millisecond=_fine, timezone=zone_of)
-    found = _settled(values, readers)
+    found = settled(values, readers)
     if found is None:
         return None
     try:
@@ -203,136 +200,6 @@ def _from_parts(argument: Any, env: Environment) -> Any:
     return date_of(instant(time, found.get("timezone", UTC)))
 
 
-_MONTHS = "January February March April May June July August September October November December".split()
-
-
-def _formatted(ms: int, pattern: str, zone: tzinfo) -> str:
-    time = local(ms, zone)
-    minutes = offset_minutes(ms, zone)
-    sign, size = "-" if minutes < 0 else "+", abs(minutes)
-    iso_year, iso_week, iso_day = time.isocalendar()
-    parts = {
-        "d": f"{time.day:02d}", "G": f"{iso_year:04d}", "H": f"{time.hour:02d}", "L": f"{ms % 1000:03d}",
-        "j": f"{time.timetuple().tm_yday:03d}", "m": f"{time.month:02d}", "M": f"{time.minute:02d}",
-        "S": f"{time.second:02d}", "u": str(iso_day), "U": f"{_week(time):02d}", "V": f"{iso_week:02d}",
-        "w": str((time.weekday() + 1) % 7 + 1), "Y": f"{time.year:04d}", "%": "%",
-        "z": f"{sign}{size // 60:02d}{size % 60:02d}",
-        "b": _MONTHS[time.month - 1][:3], "B": _MONTHS[time.month - 1],
-    }  # fmt: skip
-    return re.sub(r"%(.)", lambda match: parts[match[1]], pattern, flags=re.DOTALL)
-
-
-_SPECIFIERS = "dGHLjmMSuUVwYzZ%bB"
-
-
-def _pattern(value: Any) -> str:
-    if kind(value) != "string":
-        raise DataError("a format is a string")
-    if re.sub(rf"%[{_SPECIFIERS}]", "", value).find("%") >= 0:
-        raise DataError("an unknown specifier")
-    if "%Z" in value.replace("%%", ""):
-        raise Unsure("how minutes of an offset are padded")
-    return str(value)
-
-
-def _to_string(date: Any, pattern: Any, zone: Any, on_null: Any) -> Any:
-    found = _settled({"format": pattern, "timezone": zone}, {"format": _pattern, "timezone": zone_of})
-    if nullish(date):
-        if found is None and on_null is not ABSENT:
-            raise Unsure("which null counts first")
-        return None if on_null is ABSENT else on_null
-    if found is None:
-        try:
-            ms_of(date)
-        except DataError:
-            raise Unsure("null beside an error") from None
-        return None
-    where = found.get("timezone", UTC)
-    default = "%Y-%m-%dT%H:%M:%S.%L" + ("Z" if where is UTC else "")
-    return _formatted(ms_of(date), found.get("format", default), where)
-
-
-_ISO = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,3}))?)?\s?(Z|[+-]\d\d:?\d\d)?)?"
-)
-_GROUPS = {"Y": r"(?P<Y>\d{4})", "m": r"(?P<m>\d\d)", "d": r"(?P<d>\d\d)", "H": r"(?P<H>\d\d)",
-           "M": r"(?P<M>\d\d)", "S": r"(?P<S>\d\d)", "L": r"(?P<L>\d{3})", "%": "%"}  # fmt: skip
-
-
-def _by_format(text: str, pattern: str) -> tuple[list[int], str | None]:
-    expression = ""
-    for piece in re.split(r"(%.)", pattern):
-        if piece.startswith("%") and len(piece) == 2:
-            if piece[1] not in _GROUPS:
-                raise Unsure("a format beyond the plain ones")
-            expression += _GROUPS[piece[1]]
-        else:
-            expression += re.escape(piece)
-    try:
-        match = re.fullmatch(expression, text, re.ASCII)
-    except re.error:
-        raise Unsure("a format with a part twice") from None
-    if not match:
-        if re.search(r"\d", text):
-            raise Unsure("how loosely a format reads")
-        raise DataError("the text is not of the format")
-    groups = match.groupdict()
-    if not {"Y", "m", "d"} <= set(groups):
-        raise Unsure("a format without a whole day")
-    return [int(groups.get(name) or 0) for name in "YmdHMSL"], None
-
-
-def _parsed(text: str, pattern: str | None, zone: tzinfo | None) -> Any:
-    if pattern is not None:
-        numbers, offset = _by_format(text, pattern)
-    else:
-        match = _ISO.fullmatch(text)
-        if not match:
-            if re.search(r"\d", text) or not text.strip() or len(text) < 4:
-                raise Unsure("a text that a loose reader may take for a date")
-            raise DataError("no date")
-        *digits, fraction, offset = match.groups()
-        numbers = [*(int(part or 0) for part in digits), int((fraction or "").ljust(3, "0"))]
-    if offset and zone is not None:
-        raise Unsure("two time zones") if offset in ("Z", "+00:00", "+0000") else DataError("two time zones")
-    if offset and offset != "Z":
-        zone = zone_of(offset)
-    *clock, ms = numbers
-    try:
-        time = datetime(*clock, microsecond=ms * 1000)  # type: ignore[misc,arg-type]  # noqa: DTZ001 - local time
-    except ValueError:
-        raise Unsure("a day that no month has") from None
-    return date_of(instant(time, zone or UTC))
-
-
-def _check_from_string(argument: Any, scope: Scope) -> None:
-    names = checked_names(argument, ("dateString",), ("format", "timezone", "onError", "onNull"))
-    for value in names.values():
-        check(value, scope)
-
-
-def _from_string(argument: Any, env: Environment) -> Any:
-    text = run(argument["dateString"], env)
-    rest = {name: run(argument[name], env) for name in ("format", "timezone") if name in argument}
-    found = _settled(rest, {"format": _pattern, "timezone": zone_of})
-    if nullish(text):
-        if found is None and "onNull" in argument:
-            raise Unsure("which null counts first")
-        return run(argument["onNull"], env) if "onNull" in argument else None
-    if found is None:
-        if kind(text) != "string":
-            raise Unsure("null beside an error")
-        return None
-    try:
-        if kind(text) != "string":
-            raise DataError("no text")
-        return _parsed(text, found.get("format"), found.get("timezone"))
-    except DataError:
-        if "onError" in argument:
-            return run(argument["onError"], env)
-        raise
-
-
 def _amount(value: Any) -> int:
     return need_integral_long(value, "the amount")
 
@@ -341,7 +208,7 @@ def _moved(sign: int) -> Callable[..., Any]:
     readers = {"startDate": ms_of, "unit": unit_of, "amount": _amount, "timezone": zone_of}
 
     def function(start: Any, unit: Any, amount: Any, zone: Any) -> Any:
-        found = _settled({"startDate": start, "unit": unit, "amount": amount, "timezone": zone}, readers)
+        found = settled({"startDate": start, "unit": unit, "amount": amount, "timezone": zone}, readers)
         if found is None:
             return None
         if abs(found["amount"]) * FIXED_MS.get(found["unit"], 86_400_000) > 10**15:
@@ -358,7 +225,7 @@ def _difference(start: Any, end: Any, unit: Any, zone: Any, week_start: Any) -> 
     readers: dict[str, Any] = {"startDate": ms_of, "endDate": ms_of, "unit": unit_of, "timezone": zone_of}
     if is_week:
         values["startOfWeek"], readers["startOfWeek"] = week_start, first_day
-    found = _settled(values, readers)
+    found = settled(values, readers)
     if found is None:
         return None
     where, day = found.get("timezone", UTC), found.get("startOfWeek", 6)
@@ -379,7 +246,7 @@ def _truncated(date: Any, unit: Any, size: Any, zone: Any, week_start: Any) -> A
     readers: dict[str, Any] = {"date": ms_of, "unit": unit_of, "binSize": _bin_size, "timezone": zone_of}
     if unit == "week":
         values["startOfWeek"], readers["startOfWeek"] = week_start, first_day
-    found = _settled(values, readers)
+    found = settled(values, readers)
     if found is None:
         return None
     bins = found.get("binSize", 1)
@@ -391,8 +258,6 @@ def _truncated(date: Any, unit: Any, size: Any, zone: Any, week_start: Any) -> A
 
 register("$dateToParts", named(_to_parts, ("date",), ("timezone", "iso8601")))
 register("$dateFromParts", Operator(_check_from_parts, _from_parts))
-register("$dateToString", named(_to_string, ("date",), ("format", "timezone", "onNull")))
-register("$dateFromString", Operator(_check_from_string, _from_string))
 register("$dateAdd", named(_moved(1), ("startDate", "unit", "amount"), ("timezone",)))
 register("$dateSubtract", named(_moved(-1), ("startDate", "unit", "amount"), ("timezone",)))
 register("$dateDiff", named(_difference, ("startDate", "endDate", "unit"), ("timezone", "startOfWeek")))

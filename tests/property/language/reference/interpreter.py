@@ -1,4 +1,4 @@
-"""The interpreter: what an expression is, how its parts are checked and evaluated, who knows its operators."""
+"""The interpreter: what an expression is, how its parts are checked and evaluated."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from bson import Code
 
-from tests.property.language.reference.values import MISSING, Failure, Refusal, Unsure
+from tests.property.language.reference.values import MISSING, DataError, Failure, Refusal, Unsure
 
 Scope: TypeAlias = frozenset[str]
 """Names of variables that may be read."""
@@ -100,7 +100,7 @@ def operator_of(expression: Any) -> str | None:
         raise Refusal("an operator stands alone in its object")
     if first not in REGISTRY.operators:
         raise Refusal(f"unknown operator {first}")
-    return first
+    return str(first)
 
 
 def user_name(name: Any) -> str:
@@ -159,6 +159,14 @@ def evaluate(expression: Any, doc: dict[str, Any]) -> Any:
     return run(expression, environment(doc))
 
 
+def unread(evaluate: Callable[[], Any]) -> None:
+    """An argument that a null or an empty array leaves without use: may it fail?"""
+    try:
+        evaluate()
+    except DataError:
+        raise Unsure("an argument that fails without being of use") from None
+
+
 def _parts(expression: Any) -> Iterator[Any]:
     """The expression and everything within it."""
     yield expression
@@ -172,16 +180,16 @@ def _parts(expression: Any) -> Iterator[Any]:
 
 
 def closed_errors(expression: Any) -> bool:
-    """Whether a part that reads neither fields nor variables is known to fail: it may be refused at once."""
+    """Whether a part that reads neither fields nor variables may fail: it may be refused at once."""
     for part in _parts(expression):
         if any(is_path(inner) for inner in _parts(part)):
             continue
         try:
             check(part)
             run(part, environment({}))
-        except Failure:
+        except (Failure, Unsure):
             return True
-        except (Unsure, KeyError):
+        except KeyError:  # a variable bound around this part
             continue
     return False
 
@@ -217,7 +225,17 @@ def variadic(function: Callable[[Iterable[Any]], Any], minimum: int = 0) -> Oper
         for one in found:
             check(one, scope)
 
-    return Operator(checked, lambda argument, env: function(run(one, env) for one in operands(argument)))
+    def ran(argument: Any, env: Environment) -> Any:
+        values = (run(one, env) for one in operands(argument))
+        result = function(values)
+        if result is None:
+            try:
+                list(values)
+            except DataError:
+                raise Unsure("a null before an operand that fails") from None
+        return result
+
+    return Operator(checked, ran)
 
 
 def checked_names(argument: Any, required: Iterable[str], optional: Iterable[str]) -> dict[str, Any]:
@@ -265,6 +283,7 @@ def read_families() -> None:
         calendar,
         conversion,
         dates,
+        datetext,
         logic,
         objects,
         regexes,

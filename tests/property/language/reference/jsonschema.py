@@ -17,21 +17,68 @@ from tests.property.language.reference.values import (
     compare,
     contains,
     distinct,
+    is_nan,
     is_number,
     kind,
 )
 
-_JSON_TYPES = {"object": {"object"}, "array": {"array"}, "number": set(NUMBERS), "boolean": {"bool"},
-               "string": {"string"}, "null": {"null"}}  # fmt: skip
-_BSON_TYPES = {"double", "string", "object", "array", "binData", "undefined", "objectId", "bool", "date", "null",
-               "regex", "dbPointer", "javascript", "symbol", "javascriptWithScope", "int", "timestamp", "long",
-               "decimal", "minKey", "maxKey"}  # fmt: skip
+_JSON_TYPES = {
+    "object": {"object"},
+    "array": {"array"},
+    "number": set(NUMBERS),
+    "boolean": {"bool"},
+    "string": {"string"},
+    "null": {"null"},
+}
+_BSON_TYPES = {
+    "double",
+    "string",
+    "object",
+    "array",
+    "binData",
+    "undefined",
+    "objectId",
+    "bool",
+    "date",
+    "null",
+    "regex",
+    "dbPointer",
+    "javascript",
+    "symbol",
+    "javascriptWithScope",
+    "int",
+    "timestamp",
+    "long",
+    "decimal",
+    "minKey",
+    "maxKey",
+}
 _COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
 _MANY = ("allOf", "anyOf", "oneOf")
 _TABLES = ("properties", "patternProperties")
-_KEYWORDS = {"type", "bsonType", "enum", "required", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
-             "multipleOf", "pattern", "items", "additionalItems", "uniqueItems", "additionalProperties", "not",
-             "title", "description", "dependencies", *_COUNTS, *_MANY, *_TABLES}  # fmt: skip
+_KEYWORDS = {
+    "type",
+    "bsonType",
+    "enum",
+    "required",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "pattern",
+    "items",
+    "additionalItems",
+    "uniqueItems",
+    "additionalProperties",
+    "not",
+    "title",
+    "description",
+    "dependencies",
+    *_COUNTS,
+    *_MANY,
+    *_TABLES,
+}
 
 
 def _types(name: str, wanted: Any) -> set[str]:
@@ -133,13 +180,13 @@ def check_schema(schema: Any) -> None:
 def _number_holds(schema: dict[str, Any], value: Any) -> bool:
     if "minimum" in schema:
         order = compare(value, schema["minimum"])
-        if value != value:
+        if is_nan(value):
             raise Unsure("NaN against a bound")
         if order < 0 or (order == 0 and schema.get("exclusiveMinimum")):
             return False
     if "maximum" in schema:
         order = compare(value, schema["maximum"])
-        if _plain(value) != _plain(value):
+        if is_nan(value):
             raise Unsure("NaN against a bound")
         if order > 0 or (order == 0 and schema.get("exclusiveMaximum")):
             return False

@@ -7,7 +7,14 @@ from typing import Any
 
 from bson import Decimal128
 
-from tests.property.language.reference.interpreter import check, environment, operator_of, path_parts, run
+from tests.property.language.reference.interpreter import (
+    check,
+    environment,
+    operator_of,
+    path_parts,
+    run,
+    unread,
+)
 from tests.property.language.reference.values import MISSING, Refusal, Unsure, is_number, kind, truthy
 
 
@@ -58,8 +65,6 @@ def _walk(tree: Tree, prefix: list[str], spec: dict[str, Any], takes_flags: bool
                 raise (
                     Refusal("an empty object is no projection") if takes_flags else Unsure("an empty object")
                 )
-            if takes_flags and len(path_parts(name)) > 1:
-                pass
             _walk(tree, path, value, takes_flags)
         else:
             check(value)
@@ -75,10 +80,9 @@ def _flags_of(tree: Tree, prefix: str = "") -> list[tuple[str, bool]]:
 
 
 def _including(tree: Tree, value: Any) -> Any:
-    """The value with the flagged fields alone; computed ones are added later."""
+    """The value with the flagged fields alone, MISSING in the place of what computed ones may fill."""
     if kind(value) == "array":
-        kept = [_including(tree, item) for item in value]
-        return [item for item in kept if item is not MISSING]
+        return [_including(tree, item) for item in value]
     if kind(value) != "object":
         return MISSING
     found: dict[str, Any] = {}
@@ -86,10 +90,15 @@ def _including(tree: Tree, value: Any) -> Any:
         if tree.flags.get(name):
             found[name] = inner
         elif name in tree.children:
-            below = _including(tree.children[name], inner)
-            if below is not MISSING:
-                found[name] = below
+            found[name] = _including(tree.children[name], inner)
     return found
+
+
+def _filled(value: Any) -> Any:
+    """The value without the places that stayed empty."""
+    if isinstance(value, dict):
+        return {name: _filled(inner) for name, inner in value.items() if inner is not MISSING}
+    return [_filled(item) for item in value if item is not MISSING] if isinstance(value, list) else value
 
 
 def _excluding(tree: Tree, value: Any) -> Any:
@@ -107,6 +116,8 @@ def _excluding(tree: Tree, value: Any) -> Any:
 def _computing(tree: Tree, value: Any, env: dict[str, Any]) -> Any:
     """The value with computed fields set; what is no document becomes one."""
     if kind(value) == "array":
+        if not value:
+            unread(lambda: _computing(tree, {}, env))
         return [_computing(tree, item, env) for item in value]
     found = dict(value) if kind(value) == "object" else {}
     for name in tree.order:
@@ -156,7 +167,7 @@ def project(spec: Any, doc: dict[str, Any]) -> dict[str, Any]:
         raise Unsure("where a computed _id stands")
     if flags.get("_id") is not False:
         tree.flags["_id"] = True
-    return dict(_computing(tree, _including(tree, doc), environment(doc)))
+    return dict(_filled(_computing(tree, _including(tree, doc), environment(doc))))
 
 
 def unset(spec: Any, doc: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from tests.property.language.reference.values import (
     LONG_MAX,
     DataError,
     Unsure,
+    is_finite,
+    is_nan,
     is_number,
     kind,
     milliseconds,
@@ -32,8 +34,8 @@ def number_text(value: Any) -> str:
         return str(value)
     if not isinstance(value, float):
         return str(int(value))
-    if value != value or value in (float("inf"), float("-inf")):
-        return "NaN" if value != value else ("Infinity" if value > 0 else "-Infinity")
+    if not is_finite(value):
+        return "NaN" if is_nan(value) else ("Infinity" if value > 0 else "-Infinity")
     text = repr(value).removesuffix(".0")
     if "e" in text or len(text.strip("-0.").replace(".", "")) > 15 or value == 0 > text.find("0"):
         raise Unsure("the digits of a double")
@@ -92,12 +94,7 @@ def _need_any_number(value: Any) -> int:
     if not is_number(value):
         raise DataError("a number is needed")
     plain = value.to_decimal() if isinstance(value, Decimal128) else value
-    if (
-        plain != plain
-        or plain in (float("inf"), float("-inf"))
-        or abs(plain) > LONG_MAX
-        or plain != int(plain)
-    ):
+    if not is_finite(value) or abs(plain) > LONG_MAX or plain != int(plain):
         raise Unsure("how a number that is no integer counts bytes")
     return whole(value)
 

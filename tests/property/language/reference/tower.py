@@ -16,6 +16,7 @@ from tests.property.language.reference.values import (
     LONG_MIN,
     NUMBERS,
     DataError,
+    is_finite,
     is_number,
     kind,
 )
@@ -74,7 +75,7 @@ def integral_long(number: Any) -> bool:
     if not is_number(number):
         return False
     exact = number.to_decimal() if isinstance(number, Decimal128) else number
-    if exact != exact or exact in (float("inf"), float("-inf")):
+    if not is_finite(number):
         return False
     return bool(exact == int(exact)) and fits_long(int(exact))
 

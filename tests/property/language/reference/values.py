@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from fractions import Fraction
+from math import isfinite, isnan
 from typing import Any, Final
 
 from bson import Code, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
@@ -109,6 +110,16 @@ def nullish(value: Any) -> bool:
     return value is None or value is MISSING
 
 
+def is_nan(value: Any) -> bool:
+    """Whether the value is the double or decimal that is no number."""
+    return value.to_decimal().is_nan() if isinstance(value, Decimal128) else isnan(value)
+
+
+def is_finite(number: Any) -> bool:
+    """Whether a number is neither NaN nor infinite."""
+    return number.to_decimal().is_finite() if isinstance(number, Decimal128) else isfinite(number)
+
+
 def truthy(value: Any) -> bool:
     """What `$and`, `$cond` and friends make of a value: false are false, null, missing and zeros."""
     if nullish(value):
@@ -124,7 +135,7 @@ def milliseconds(date: Any) -> int:
     """Milliseconds since 1970 of a date."""
     if isinstance(date, DatetimeMS):
         return int(date)
-    return (date - EPOCH) // timedelta(milliseconds=1)
+    return int((date - EPOCH) // timedelta(milliseconds=1))
 
 
 def date_of(ms: int) -> Any:
@@ -145,13 +156,10 @@ def flags_of(pattern: Any) -> str:
 
 def _exact(number: Any) -> tuple[int, Fraction]:
     """A number as something that orders: NaN below all, then the infinities around the finite."""
-    decimal = number.to_decimal() if isinstance(number, Decimal128) else None
-    plain = decimal if decimal is not None else number
-    if plain != plain:
+    plain = number.to_decimal() if isinstance(number, Decimal128) else number
+    if is_nan(number):
         return -2, Fraction(0)
-    if isinstance(plain, Decimal | float) and plain in (float("inf"), float("-inf")):
-        return (1 if plain > 0 else -1), Fraction(0)
-    return 0, Fraction(plain)
+    return (0, Fraction(plain)) if is_finite(number) else ((1 if plain > 0 else -1), Fraction(0))
 
 
 def _compare_numbers(left: Any, right: Any) -> int:
@@ -163,7 +171,7 @@ def _compare_numbers(left: Any, right: Any) -> int:
 
 
 def _sign(left: Any, right: Any) -> int:
-    return (left > right) - (left < right)
+    return int(left > right) - int(left < right)
 
 
 def _compare_objects(left: dict[str, Any], right: dict[str, Any]) -> int:

@@ -12,6 +12,7 @@ from tests.property.language.reference.interpreter import (
     checked_names,
     register,
     run,
+    unread,
     user_name,
 )
 from tests.property.language.reference.tower import need_integral
@@ -65,16 +66,22 @@ def _map(argument: Any, env: Environment) -> Any:
     return [None if value is MISSING else value for value in found]
 
 
+def _limit(argument: Any, env: Environment) -> int | None:
+    limit = run(argument["limit"], env) if "limit" in argument else None
+    if nullish(limit):
+        return None
+    most = need_integral(limit, "limit")
+    if most < 1:
+        raise DataError("limit must be positive")
+    return most
+
+
 def _filter(argument: Any, env: Environment) -> Any:
     items = _input(argument, env)
-    if items is None:
-        return None
-    limit = run(argument["limit"], env) if "limit" in argument else None
-    most = len(items)
-    if not nullish(limit):
-        most = need_integral(limit, "limit")
-        if most < 1:
-            raise DataError("limit must be positive")
+    if not items:
+        unread(lambda: _limit(argument, env))
+        return items
+    most = _limit(argument, env) or len(items)
     name = argument.get("as", "this")
     kept: list[Any] = []
     for item in items:
@@ -95,6 +102,7 @@ def _check_reduce(argument: Any, scope: Scope) -> None:
 def _reduce(argument: Any, env: Environment) -> Any:
     items = _input(argument, env)
     if items is None:
+        unread(lambda: run(argument["initialValue"], env))
         return None
     value = run(argument["initialValue"], env)
     for item in items:
