@@ -200,7 +200,7 @@ class Output:
         if not self._waiting:
             self._waiting = trying
         else:
-            # What failed on the way is older than what was not tried: each of these finds its place at the end.
+            # What failed on the way is older than what was not tried: each of these belongs at the end.
             for sending in trying:
                 self._hold(sending)
         if self._waiting and self._timer is None:
