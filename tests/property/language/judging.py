@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
 from typing import Any, Final
 
 import workers.pipeline as language
 from tests.property.language import reference
 from tests.property.language.reference import kind
-from tests.property.language.reference.values import flags_of
+from tests.property.language.sameness import same
 from workers.errors import Invalid, Poison
 from workers.model import Dropped, Many, Refused
 from workers.pipeline import compile_expression, compile_stages
@@ -19,8 +18,6 @@ from workers.pipeline.values import MISSING
 
 # Words of a refusal that says "not yet": such a case says nothing.
 NOT_YET: Final = ("not in Penstock", "not yet")
-# Doubles and decimals that went through other roundings on the way count as equal this near.
-NEAR: Final = 1e-11
 # Their answers have no order of their own: strategies sort them, which needs $sortArray.
 UNORDERED: Final = frozenset({"$setUnion", "$setIntersection"})
 
@@ -45,38 +42,6 @@ def known_operators() -> list[str]:
 def known_stages() -> list[str]:
     """Stages the compiler knows."""
     return sorted(language.STAGES)
-
-
-def same(left: Any, right: Any) -> bool:
-    """Equal in value, in kind of number, in order of fields."""
-    if left is reference.MISSING or right is reference.MISSING:
-        return left is right
-    name = kind(left)
-    if name != kind(right):
-        return False
-    if name == "object":
-        return list(left) == list(right) and all(same(left[name], right[name]) for name in left)
-    if name == "array":
-        return len(left) == len(right) and all(
-            same(one, other) for one, other in zip(left, right, strict=True)
-        )
-    if name == "double":
-        return _near(left, right) and (left != 0 or math.copysign(1, left) == math.copysign(1, right))
-    if name == "decimal":
-        return _near(left.to_decimal(), right.to_decimal())
-    if name == "regex":
-        return bool(left.pattern == right.pattern) and flags_of(left) == flags_of(right)
-    return reference.compare(left, right) == 0
-
-
-def _near(left: Any, right: Any) -> bool:
-    if left != left or right != right:  # noqa: PLR0124 - NaN
-        return bool(left != left and right != right)  # noqa: PLR0124 - NaN
-    if left == right:
-        return True
-    if not (math.isfinite(left) and math.isfinite(right)):
-        return False
-    return bool(abs(left - right) <= type(left)(NEAR) * max(abs(left), abs(right)))
 
 
 def _from_reference(answer: Callable[[], Any]) -> Any:

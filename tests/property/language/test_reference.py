@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 from bson import Binary, Decimal128, Int64, ObjectId
 
-from tests.property.language import judging, reference
+from tests.property.language import reference, sameness
 
 
 def day(text: str) -> datetime:
@@ -138,7 +138,7 @@ DOCUMENT: Final = {"a": {"b": 5}, "l": [{"x": 1}, {"y": 1}, {"x": 2}, 3]}
 def test_an_example_of_the_manual_is_reproduced(expression: Any, expected: Any) -> None:
     """In value and kind of number."""
     found = reference.evaluate(expression, DOCUMENT)
-    assert judging.same(found, expected), found
+    assert sameness.same(found, expected), found
 
 
 FAILING: Final[list[tuple[Any, type[Exception]]]] = [
@@ -214,7 +214,7 @@ STAGES: Final[list[tuple[Any, Any, list[Any]]]] = [
 @pytest.mark.parametrize(("stage", "doc", "expected"), STAGES)
 def test_a_stage_of_the_manual_makes_what_it_says(stage: Any, doc: Any, expected: list[Any]) -> None:
     """With the fields in their order."""
-    assert judging.same(reference.run_stage(stage, doc), expected)
+    assert sameness.same(reference.run_stage(stage, doc), expected)
 
 
 def test_the_comparison_of_answers_can_fail() -> None:
@@ -225,5 +225,5 @@ def test_the_comparison_of_answers_can_fail() -> None:
         (0.0, -0.0),
         ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
     ]
-    assert not any(judging.same(left, right) for left, right in pairs)
-    assert judging.same({"a": [float("nan")]}, {"a": [float("nan")]})
+    assert not any(sameness.same(left, right) for left, right in pairs)
+    assert sameness.same({"a": [float("nan")]}, {"a": [float("nan")]})
