@@ -33,9 +33,14 @@ class Dropped:
 DROPPED: Final = Dropped()
 
 
+PROCESSOR_SCOPE: Final = "processor"
+"""The scope of a refusal that stops the processor as FAILED (`$validate` with `validationAction: error`)."""
+
+
 @dataclass(slots=True)
 class Refused:
-    """A segment's or call's answer for a document that can never pass: it is dead-lettered.
+    """A segment's or call's answer for a document that can never pass: it is dead-lettered. With the scope
+    PROCESSOR_SCOPE it stops its processor instead.
 
     `operator` is the stage as the dead letter names it (`$project`), `path` the exact place
     (`pipeline[3].$project.total`), `doc` the document as it entered the failing stage (None when the
@@ -55,9 +60,11 @@ class Refused:
 
 @dataclass(slots=True)
 class Many:
-    """A segment's answer where one document became several, in order (`$unwind`)."""
+    """A segment's answer where one document became several, in order (`$unwind`); a stage after it may have
+    refused some. `metas`: one for each, where a stage gave them meta of their own."""
 
-    docs: list[Document]
+    docs: list[Document | Refused]
+    metas: list[Meta] | None = None
 
 
 @dataclass(frozen=True, slots=True)

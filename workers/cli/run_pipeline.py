@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, Literal, TypeAlias
 
 import orjson
@@ -91,7 +92,11 @@ class Runner:
             elif isinstance(result, Many):
                 if not result.docs:
                     found.append(Outcome(one.line, "dropped"))
-                passed += [_Flowing(one.line, doc, one.meta) for doc in result.docs]
+                for doc, meta in zip(result.docs, result.metas or repeat(one.meta), strict=False):
+                    if isinstance(doc, Refused):
+                        found.append(_refused(one.line, doc))
+                    else:
+                        passed.append(_Flowing(one.line, doc, meta))
             else:
                 passed.append(_Flowing(one.line, result, one.meta))
         return passed

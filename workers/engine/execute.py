@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import repeat
 from time import perf_counter
 from typing import Any, Final
 
@@ -123,8 +124,9 @@ class Executor:
         first = len(slot.outputs)
         slot.outputs += [None] * len(many.docs)
         slot.open_docs += len(many.docs)
-        for offset, doc in enumerate(many.docs):
-            self._follow(slot, first + offset, segment_index, doc, meta)
+        metas = many.metas or repeat(meta)
+        for offset, (doc, own) in enumerate(zip(many.docs, metas, strict=False)):
+            self._follow(slot, first + offset, segment_index, doc, own)
         self.done(slot, place, "dropped")
 
     def _tombstone(self, slot: Slot, place: int) -> None:

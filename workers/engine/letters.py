@@ -12,7 +12,7 @@ from workers.engine.meta import origin_of
 from workers.engine.output import Output, Sending
 from workers.engine.partition import PartitionRun
 from workers.engine.tally import Tally
-from workers.model import Document, Refused
+from workers.model import PROCESSOR_SCOPE, Document, Refused
 from workers.ports import SourceRecord
 
 
@@ -26,15 +26,21 @@ class LetterSettings:
 
 class Letters:
     """Turns refusals into records on the dead-letter topic. A record counts as dead-lettered once that is
-    acked."""
+    acked. A refusal that stops the processor is handed to `on_fail` instead: its record never settles."""
 
-    def __init__(self, settings: LetterSettings, output: Output, tally: Tally) -> None:
-        self._settings, self._output, self._tally = settings, output, tally
+    def __init__(
+        self, settings: LetterSettings, output: Output, tally: Tally, on_fail: Callable[[str], None]
+    ) -> None:
+        self._settings, self._output, self._tally, self._on_fail = settings, output, tally, on_fail
 
     def send(
         self, partition: PartitionRun, record: SourceRecord, refused: Refused, on_acked: Callable[[], None]
     ) -> None:
         """Write why `record` was refused. `on_acked` is called once, when the broker has it."""
+        if refused.scope == PROCESSOR_SCOPE:
+            where = f"{record.topic()}[{record.partition()}]@{record.offset()}"
+            self._on_fail(f"{refused.path}: {refused.reason} (record {where})")
+            return
         origin, now = (
             origin_of(record),
             datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),

@@ -123,16 +123,21 @@ class Slice:
             assert outcome is None or outcome is DROPPED, f"a segment answered {type(outcome).__name__}"
             self._done("dropped")
 
-    def _documents(self, index: int, docs: Sequence[Document]) -> None:
+    def _documents(self, index: int, docs: Sequence[Document | Refused]) -> None:
         if not docs:
             self._done("dropped")
             return
-        try:
-            values = [codec.encode(doc) for doc in docs]
-        except CodecError as error:
-            self._refuse(index, not_encodable(error, docs[0], self._sink.path))
-            return
-        left, outcome = len(values), "emitted"
+        ends: list[bytes | Refused] = []
+        for doc in docs:
+            if isinstance(doc, Refused):
+                ends.append(doc)
+                continue
+            try:
+                ends.append(codec.encode(doc))
+            except CodecError as error:
+                ends.append(not_encodable(error, doc, self._sink.path))
+        left = len(ends)
+        outcome = "dead_lettered" if any(isinstance(end, Refused) for end in ends) else "emitted"
 
         def acked() -> None:
             nonlocal left
@@ -146,8 +151,11 @@ class Slice:
             refused = result_too_large(reason, self._sink.path)
             self._ends.letters.send(self._partition, self._records[index], refused, acked)
 
-        for value in values:
-            self._send(index, value, acked, too_large)
+        for end in ends:
+            if isinstance(end, Refused):
+                self._ends.letters.send(self._partition, self._records[index], end, acked)
+            else:
+                self._send(index, end, acked, too_large)
 
     def _send(
         self,

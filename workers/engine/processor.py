@@ -96,9 +96,8 @@ class Processor:
         results = Output(name, parts.results or parts.dead_letters, self.tally)
         self._outputs = (results, dead)
         self._producers = tuple({id(output.producer): output.producer for output in self._outputs}.values())
-        ends = Ends(
-            results, Letters(settings.dead_letters, dead, self.tally), self.tally, settings.tombstones
-        )
+        letters = Letters(settings.dead_letters, dead, self.tally, self._fail_soon)
+        ends = Ends(results, letters, self.tally, settings.tombstones)
         self.executor = Executor(program, ends, settings.max_record_bytes, self._call)
         caller = Caller(name, parts.metrics, self._done, on_crash)
         self.fanouts = tuple(
@@ -200,6 +199,10 @@ class Processor:
         self._source.commit({run.key: run.frontier.committable() for run in self.partitions.values()})
         self._source.stop()
         self._release(list(self.partitions.values()), "failed")
+
+    def _fail_soon(self, reason: str) -> None:
+        """After the slice at hand: partitions are not released under it."""
+        asyncio.get_running_loop().call_soon(self.fail, reason)
 
     async def stop(self) -> None:
         """Take no more, let what has begun end within the drain timeout, commit, leave the group."""

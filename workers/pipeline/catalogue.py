@@ -32,7 +32,7 @@ from workers.pipeline.expressions import (
 )
 from workers.pipeline.nodes import Operator
 from workers.pipeline.spec import StageType
-from workers.pipeline.stages import match, project, replace_root
+from workers.pipeline.stages import match, project, redact, replace_root, stream_meta, unwind, validate
 
 FAMILIES: Final[Mapping[str, Mapping[str, Operator]]] = {
     "arithmetic": arithmetic.OPERATORS,
@@ -75,7 +75,15 @@ def operators(supply: supplied.Supply) -> Mapping[str, Operator]:
     return {**OPERATORS, **supplied.operators(supply)}
 
 
-STAGES: Final[Mapping[str, StageType]] = {**match.STAGES, **project.STAGES, **replace_root.STAGES}
+STAGES: Final[Mapping[str, StageType]] = {
+    **match.STAGES,
+    **project.STAGES,
+    **redact.STAGES,
+    **replace_root.STAGES,
+    **stream_meta.STAGES,
+    **unwind.STAGES,
+    **validate.STAGES,
+}
 """Stages that run within a segment."""
 
 EDGE_STAGES: Final[Mapping[str, str]] = {
@@ -100,10 +108,6 @@ STAGES_NOT_YET: Final[Mapping[str, str]] = {
     "$limit": "it needs a window",
     "$skip": "it needs a window",
     "$count": "it needs a window",
-    "$unwind": "send the array on, or let a function split it",
-    "$redact": "use $project or $match",
-    "$validate": "use $match",
-    "$setStreamMeta": "set a field of the document",
     "$throttle": "set the parallelism of the call",
     "$iceberg": "$emit to a topic, and a connector from there",
 }

@@ -10,8 +10,8 @@ from typing import Any, Final, TypeVar
 from workers.errors import Invalid, Problem
 from workers.pipeline.match import compile_match
 from workers.pipeline.nearest import nearest
-from workers.pipeline.nodes import Const, Node, Operator
-from workers.pipeline.parse import Parser, describe
+from workers.pipeline.nodes import Const, Node, Operator, Scope
+from workers.pipeline.parse import DEFAULT_SCOPE, Parser, describe
 from workers.pipeline.spec import StageSpec, StageType
 
 Choice = TypeVar("Choice", bound=str)
@@ -52,9 +52,9 @@ class Checker:
         """Note a problem."""
         return self._parser.wrong(path, found, expected)
 
-    def expression(self, spec: Any, path: str) -> Node:
+    def expression(self, spec: Any, path: str, scope: Scope | None = None) -> Node:
         """The tree of an expression over the document."""
-        return self._parser.expression(spec, path)
+        return self._parser.expression(spec, path, DEFAULT_SCOPE if scope is None else scope)
 
     def literal(self, spec: Any, path: str) -> Const:
         """A value as it stands."""

@@ -31,7 +31,8 @@ from workers.pipeline.values import MISSING, Missing, bracket
 MAX_DEPTH: Final = 199
 """Levels of documents and arrays in an expression. The server takes 200 with the stage around it."""
 
-_DEFAULTS: Final[Scope] = {"ROOT": ROOT, "CURRENT": ROOT}
+DEFAULT_SCOPE: Final[Scope] = {"ROOT": ROOT, "CURRENT": ROOT}
+"""What every expression over a document may use."""
 
 _SERVER_VARIABLES: Final[Mapping[str, str]] = {
     "NOW": "streams have no query start: use {$currentDate: {}}",
@@ -66,7 +67,7 @@ class Parser:
         self._bindings += 1
         return f"{name}#{self._bindings}"
 
-    def expression(self, spec: Any, path: str, scope: Scope = _DEFAULTS) -> Node:
+    def expression(self, spec: Any, path: str, scope: Scope = DEFAULT_SCOPE) -> Node:
         """The tree of any expression. Problems are noted; a constant null stands in for what is wrong."""
         if self._depth >= MAX_DEPTH:
             return self.wrong(path, _TOO_DEEP, f"at most {MAX_DEPTH} levels")

@@ -5,23 +5,74 @@ from __future__ import annotations
 import io
 import tokenize
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import repeat
-from typing import Any
+from typing import Any, Final
 
-from workers.model import DROPPED
+from workers.errors import Invalid, Problem
+from workers.model import DROPPED, Many, Meta
 from workers.pipeline.emit import Emitter
 from workers.pipeline.program import Segment
 from workers.pipeline.spec import StageSpec
 from workers.pipeline.unit import StageMark, Unit, depth_of
 
+# A loop and a `try` each; CPython refuses more than 20 within each other, and 2 stand around all stages.
+MAX_SPREADS: Final = 8
+
 
 class SegmentEmitter(Emitter):
     """What stages write to. Kept: `spec.StageEmitting`."""
 
+    def __init__(self, *, sets_meta: bool) -> None:
+        """`sets_meta`: a stage changes the document's meta, so each of several documents needs its own."""
+        super().__init__()
+        self.names |= {"DROPPED": DROPPED, "Many": Many, "fork": fork, "repeat": repeat}
+        self._spreads: list[tuple[AbstractContextManager[None], AbstractContextManager[None]]] = []
+        self._sets_meta = sets_meta
+
     def drop(self) -> None:
         """The document goes no further."""
-        self.line("append(DROPPED)")
+        if not self._spreads:
+            self.line("append(DROPPED)")
         self.line("continue")
+
+    def each(self, documents: str, *, changed: frozenset[str]) -> None:
+        """What follows happens to each of several documents of our own, which differ from the one at hand in
+        the `changed` fields alone."""
+        if len(self._spreads) == MAX_SPREADS:
+            expected = f"at most {MAX_SPREADS} between two calls"
+            raise Invalid([Problem("", self.path, "an $unwind too many", expected)])
+        before, doc = self.doc, self.new_doc()
+        if not self._spreads:
+            self.line("many, forks = [], []")
+        kept = self.name()
+        if self._sets_meta:
+            self.line(f"{kept} = {self.meta()}")
+        blocks = self.block(f"for {doc} in {documents}:"), self.block("try:")
+        for block in blocks:
+            block.__enter__()
+        if self._sets_meta:
+            self.line(f"meta = fork({kept})")
+        self._spreads.append(blocks)
+        self.document_is(doc, ours=True, unchanged_from=before, changed=changed)
+
+    def finish(self) -> None:
+        """After the last stage: the document, or what became of several, is the outcome."""
+        if not self._spreads:
+            self.line(f"append({self.doc})")
+            return
+        self._add(self.doc)
+        for loop, attempt in reversed(self._spreads):
+            attempt.__exit__(None, None, None)
+            with self.block("except Exception as error:"):
+                self._add("refused(error, locals())")
+            loop.__exit__(None, None, None)
+        self.line(f"append(Many(many, {'forks' if self._sets_meta else 'None'}) if many else DROPPED)")
+
+    def _add(self, outcome: str) -> None:
+        self.line(f"many.append({outcome})")
+        if self._sets_meta:
+            self.line("forks.append(meta)")
 
     def inline(self, source: str, names: Mapping[str, Any]) -> str:
         """Source over `doc` and `names` as text that can stand here: its names become this function's."""
@@ -36,11 +87,16 @@ class SegmentEmitter(Emitter):
         return "".join(parts) + source[end:]
 
 
+def fork(meta: Meta | None) -> Meta | None:
+    """A meta of its own for one of several documents that came of one."""
+    return None if meta is None else Meta(meta.source, dict(meta.user), dict(meta.external_function))
+
+
 def compile_segment(stages: Sequence[StageSpec], dead_letter_name: str = "") -> Segment:
     """One function out of stages. `dead_letter_name` names all of them in refusals: the stages of a payload
     are no operators of the pipeline."""
-    emitter, unit = SegmentEmitter(), Unit()
-    emitter.names |= {"DROPPED": DROPPED, "refused": unit.refused, "repeat": repeat}
+    emitter, unit = SegmentEmitter(sets_meta=any(stage.sets_meta for stage in stages)), Unit()
+    emitter.names["refused"] = unit.refused
     marks: list[StageMark] = []
     emitter.doc = "d0"
     with emitter.block("def segment(docs, metas):"):
@@ -54,7 +110,7 @@ def compile_segment(stages: Sequence[StageSpec], dead_letter_name: str = "") -> 
                 marks.append(StageMark(dead_letter_name or stage.operator, stage.path, emitter.doc))
                 with depth_of(lambda: emitter.path):
                     stage.emit(emitter)
-            emitter.line(f"append({emitter.doc})")
+            emitter.finish()
         if emitter.uses_meta:
             emitter.lines[loop] = "    for d0, meta in zip(docs, repeat(None) if metas is None else metas):"
         emitter.lines += [

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from workers.pipeline.nodes import Const, Emitting, Node
-from workers.pipeline.program import OnError, RetrySpec, SourceSpec
+from topics.codecs import DateFormat, OutputFormat
+from workers.pipeline.nodes import Const, Emitting, Node, Scope
+from workers.pipeline.program import OnError, ProducerOptions, RetrySpec, SinkKeyFormat, SourceSpec
 
 __all__ = [
     "CallSpec",
@@ -49,6 +50,11 @@ class StageEmitting(Emitting, Protocol):
         """The document goes no further."""
         ...
 
+    def each(self, documents: str, *, changed: frozenset[str]) -> None:
+        """From here on everything happens to each document of a list: copies of the one at hand, held by
+        nobody else, that differ from it in the `changed` fields alone."""
+        ...
+
     def inline(self, source: str, names: Mapping[str, Any]) -> str:
         """Source over `doc` and these names, made by another compiler, as text that can stand here."""
         ...
@@ -59,11 +65,15 @@ Emit = Callable[[StageEmitting], None]
 
 @dataclass(frozen=True, slots=True)
 class StageSpec:
-    """A stage that is compiled into a segment: its name, its place, and what writes its source."""
+    """A stage that is compiled into a segment: its name, its place, and what writes its source.
+
+    `sets_meta`: it changes the document's meta.
+    """
 
     operator: str
     path: str
     emit: Emit
+    sets_meta: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +98,7 @@ class CallSpec:
 
 @dataclass(frozen=True, slots=True)
 class EmitSpec:
-    """`$emit` to Kafka, checked. None: the source's key or headers."""
+    """`$emit` to Kafka, checked. None: the source's key or headers; a key written by its value's type."""
 
     path: str
     connection: str
@@ -96,13 +106,20 @@ class EmitSpec:
     key: Node | None = None
     headers: Node | None = None
     operator: str = "$emit"
+    key_format: SinkKeyFormat | None = None
+    tombstone_when: Node | None = None
+    output_format: OutputFormat = "relaxedJson"
+    date_format: DateFormat = "default"
+    producer: ProducerOptions = ProducerOptions()
+    warnings: tuple[str, ...] = ()
 
 
 class Steps(Protocol):
     """What a stage's `parse` may ask for. Kept by `check.Checker`."""
 
-    def expression(self, spec: Any, path: str) -> Node:
-        """An expression over the document; problems are noted and a constant stands in."""
+    def expression(self, spec: Any, path: str, scope: Scope | None = None) -> Node:
+        """An expression over the document; problems are noted and a constant stands in. `scope`: what
+        variables it may use, where not the usual ones."""
         ...
 
     def literal(self, spec: Any, path: str) -> Const:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from workers.errors import Invalid, Poison, Problem
-from workers.model import Refused
+from workers.errors import Invalid, Poison, Problem, ProcessorFailed
+from workers.model import PROCESSOR_SCOPE, Refused
 from workers.pipeline.emit import Emitter
 
 _numbers = itertools.count(1)
@@ -68,9 +68,12 @@ class Unit:
         """The error as the outcome of one document; `frame` holds the segment's locals."""
         path, number = self._place(error.__traceback__)
         stage = self._stages[number]
-        reason = error.reason if isinstance(error, Poison) else _reason(error)
         place = (isinstance(error, Poison) and error.at) or path or stage.path
-        return Refused(reason, stage.operator, place, frame.get(stage.doc))
+        doc = frame.get(stage.doc)
+        if isinstance(error, ProcessorFailed):
+            return Refused(str(error), stage.operator, place, doc, "ProcessorFailed", PROCESSOR_SCOPE)
+        reason = error.reason if isinstance(error, Poison) else _reason(error)
+        return Refused(reason, stage.operator, place, doc)
 
     def _place(self, trace: TracebackType | None) -> tuple[str, int]:
         """The innermost place within this unit, and the stage that its outermost frame was in."""

@@ -22,7 +22,17 @@ from workers.emit.dead_letter import DeadLetterPolicy
 from workers.engine.intake import Intake
 from workers.engine.letters import LetterSettings
 from workers.engine.processor import Parts, Processor, ProcessorSettings
-from workers.model import DROPPED, Document, Emission, Headers, Many, Meta, Refused, TopicPartition
+from workers.model import (
+    DROPPED,
+    PROCESSOR_SCOPE,
+    Document,
+    Emission,
+    Headers,
+    Many,
+    Meta,
+    Refused,
+    TopicPartition,
+)
 from workers.pipeline.program import CallSite, Outcome, Program, RetrySpec, Segment, Sink
 from workers.progress.room import RoomLimits
 
@@ -55,6 +65,11 @@ def apply(doc: Document) -> Outcome:
             return Refused("asked for it", "$project", "pipeline[1]", doc)
         case "many":
             return Many([{"id": f"{doc['id']}.{n}"} for n in range(doc["count"])])
+        case "mixed":
+            refused = Refused("asked for it", "$project", "pipeline[1]", doc)
+            return Many([{"id": f"{doc['id']}.0"}, refused, {"id": f"{doc['id']}.2"}])
+        case "fail":
+            return Refused("asked to stop", "$validate", "pipeline[1]", doc, scope=PROCESSOR_SCOPE)
         case "nan":
             return {"id": doc["id"], "beyond": 2**70}
         case "crash":
@@ -142,6 +157,7 @@ class Rig:
         ends = time.monotonic() + DEADLINE_SECONDS
         while not holds():
             assert time.monotonic() < ends, f"never came: {what or 'the condition'}"
+            assert not self.crashes, f"the engine crashed: {self.crashes}"
             self.turn()
             if advance:
                 self.invoker.advance(advance)
