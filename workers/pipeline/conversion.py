@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal, DecimalException
 from typing import Any, Final
 
 from bson import Decimal128, Int64, ObjectId
+from bson.datetime_ms import DatetimeMS
 
 from workers.errors import Poison
+from workers.pipeline.dates import free_text
+from workers.pipeline.dates.arguments import date_of, to_moment
+from workers.pipeline.dates.reading import Unreadable
+from workers.pipeline.dates.zones import UTC_ZONE
 from workers.pipeline.numbers import from_decimal, to_decimal
 from workers.pipeline.text import date_text, number_text
 from workers.pipeline.values import (
@@ -29,10 +34,6 @@ from workers.pipeline.values import (
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,40}")
 _DOUBLE: Final = re.compile(
     r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf|infinity|nan)", re.IGNORECASE
-)
-_DATE: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:[.,](\d{1,9}))?)? ?(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?",
-    re.IGNORECASE | re.ASCII,
 )
 
 
@@ -163,27 +164,19 @@ def to_date(value: Any) -> Any:
         return date_from_ms(_whole(value, "date", INT64_MIN, INT64_MAX))
     if kind == "string":
         return _date_of_text(value)
-    if kind == "objectId":
-        return value.generation_time.astimezone(UTC)
-    if kind == "timestamp":
-        return date_from_ms(value.time * 1000)
+    if kind in ("objectId", "timestamp"):
+        return date_of(to_moment(value), "$convert")
     raise unsupported(value, "date")
 
 
-def _date_of_text(text: str) -> datetime:
-    found = _DATE.fullmatch(text)
-    if found:
-        day, minutes, seconds, fraction, zone = found.groups()
-        offset = "+00:00" if zone is None or zone.upper() in ("Z", "UTC", "GMT") else zone
-        try:
-            moment = datetime.fromisoformat(
-                f"{day}T{minutes or '00:00'}{seconds or ':00'}{offset}"
-            ).astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass  # a month 13, or a zone that moves it out of the years 1 to 9999
-        else:
-            return moment.replace(microsecond=int((fraction or "")[:3].ljust(3, "0")) * 1000)
-    raise _failed(text, "date", "the text is no date and time as 2024-01-31T12:30:00Z")
+def _date_of_text(text: str) -> datetime | DatetimeMS:
+    try:
+        ms = free_text.read(text, UTC_ZONE)
+    except Unreadable as error:
+        raise _failed(
+            text, "date", f"the text is no date and time as 2024-01-31T12:30:00Z ({error.reason})"
+        ) from None
+    return date_of(ms, "$convert")
 
 
 CONVERSIONS: Final[Mapping[str, Callable[[Any], Any]]] = {

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from bson import Decimal128
 from bson.datetime_ms import DatetimeMS
 
 from workers.errors import Poison
-from workers.pipeline.values import date_ms, is_nullish, type_name
+from workers.pipeline.dates.formatting import DEFAULT, writer
+from workers.pipeline.dates.zones import UTC_ZONE
+from workers.pipeline.values import is_nullish, type_name
 
 
 def double_text(value: float) -> str:
@@ -27,12 +29,12 @@ def number_text(value: Any) -> str:
     return str(value) if isinstance(value, Decimal128) else str(int(value))
 
 
+_ISO: Final = writer(f"{DEFAULT}Z", UTC_ZONE)
+
+
 def date_text(value: datetime | DatetimeMS) -> str:
-    """`2024-01-15T12:30:45.123Z`. Raises Poison outside the years 1 to 9999."""
-    if isinstance(value, DatetimeMS):
-        raise Poison(f"a date out of range to be written as text ({date_ms(value)} ms)")
-    moment = value.astimezone(UTC) if value.tzinfo is not None else value
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z".rjust(24, "0")
+    """`2024-01-15T12:30:45.123Z`. Raises Poison outside the years 0 to 9999."""
+    return _ISO(value)
 
 
 def coerced(value: Any, operator: str) -> str:

@@ -34,7 +34,7 @@ Write: TypeAlias = Callable[[Fields, int], str]
 
 def _year(year: int) -> str:
     if not 0 <= year <= 9999:
-        raise Poison(f"$dateToString is only defined on the years 0 to 9999, tried to use year {year}")
+        raise Poison(f"dates are only written in the years 0 to 9999, tried to use year {year}")
     return f"{year:04d}"
 
 
@@ -114,11 +114,16 @@ def writer(text: str, zone: Zone) -> Callable[[Any], str]:
         join: Callable[[str], str] = lambda iso: iso[cut]  # noqa: E731 - the same shape as the other
     else:
         join = _joining(cuts)
-    has_year, is_utc = "%Y" in text.replace("%%", ""), zone.is_utc
+    has_year = "%Y" in text.replace("%%", "")
+    rules = UTC if zone.is_utc else zone.rules
 
     def write(value: Any) -> str:
-        if is_utc and value.__class__ is datetime and value.tzinfo is UTC:
-            return join(value.isoformat(timespec="milliseconds"))
+        if rules is not None and value.__class__ is datetime and value.tzinfo is UTC:
+            try:
+                local = value if rules is UTC else value.astimezone(rules)
+                return join(local.isoformat(timespec="milliseconds"))
+            except OverflowError:
+                pass  # the zone moves it out of datetime's years
         return join(_iso(zone.local(to_moment(value)), has_year=has_year))
 
     return write
