@@ -37,7 +37,7 @@ from workers.pipeline.values import MISSING, truthy
 _MAX_LOOPS: Final = 12
 _MAX_DEPTH: Final = 50
 
-# Components of a path that are read in line. The parser takes 200 parentheses; two levels are the usual case.
+# Components of a path that are read in line, each once and on a line of its own; two are the usual case.
 _MAX_INLINE_PARTS: Final = 8
 
 # What generated functions and their locals are called. Builtins keep their meaning, too.
@@ -255,17 +255,13 @@ class Emitter:
         return self.call(operator.function, *args)
 
     def _object(self, node: ObjectOf) -> str:
-        """The fields that are always there as a literal, from the first doubtful one on line by line."""
+        """All fields as a literal, and out with those that turn out to be missing: mostly none is."""
         values = [(ascii(name), self.value(inner), may_be_missing(inner)) for name, inner in node.fields]
-        sure = next((i for i, (_, _, doubtful) in enumerate(values) if doubtful), len(values))
-        made = self.assign("{" + ", ".join(f"{name}: {value}" for name, value, _ in values[:sure]) + "}")
-        for name, value, doubtful in values[sure:]:
-            if value == "M":
-                continue
+        there = [(name, value, doubtful) for name, value, doubtful in values if value != "M"]
+        made = self.assign("{" + ", ".join(f"{name}: {value}" for name, value, _ in there) + "}")
+        for name, value, doubtful in there:
             if doubtful:
-                self.line(f"if {value} is not M: {made}[{name}] = {value}")
-            else:
-                self.line(f"{made}[{name}] = {value}")
+                self.line(f"if {value} is M: del {made}[{name}]")
         return made
 
     # Reading fields
@@ -285,15 +281,25 @@ class Emitter:
         field = node.parts[0]
         first = self._known(base, node.parts[:1])
         if first is None:
-            text = f"{base}.get({field!a}, M)" if is_document else self._deeper(base, (field,), 0)
+            text = f"{base}.get({field!a}, M)"
+            if not is_document:
+                text += f" if {base}.__class__ is dict else {self.function(read)}({base}, {(field,)!a})"
             first = self._put(text, base, node.parts[:1], is_document=is_document)
-        if len(node.parts) == 1:
-            return first
         if len(node.parts) > _MAX_INLINE_PARTS:
             text = f"{self.function(read)}({first}, {node.parts[1:]!a})"
-        else:
-            text = self._deeper(first, node.parts, 1)
-        return self._put(text, base, node.parts, is_document=is_document)
+            return self._put(text, base, node.parts, is_document=is_document)
+        holder = first
+        for length in range(2, len(node.parts) + 1):
+            parts = node.parts[:length]
+            found = self._known(base, parts)
+            if found is None:
+                # A holder that is a document was reached through documents alone; whatever else it is, the
+                # path is walked from its beginning, because arrays on the way make a difference.
+                walk = f"{self.function(read)}({first}, {parts[1:]!a})"
+                text = f"{holder}.get({parts[-1]!a}, M) if {holder}.__class__ is dict else {walk}"
+                found = self._put(text, base, parts, is_document=is_document)
+            holder = found
+        return holder
 
     def _put(self, text: str, base: str, parts: tuple[str, ...], *, is_document: bool) -> str:
         """A line that reads a field. What does not change within a loop is read before it."""
@@ -310,18 +316,6 @@ class Emitter:
                 other.start += 1
         self._reads[loop.block][base, parts] = found
         return found
-
-    def _deeper(self, local: str, parts: tuple[str, ...], start: int) -> str:
-        """Text that reads parts[start:] of a local; whatever is no plain document goes to `read`."""
-        rest = f"{self.function(read)}({local}, {parts[start:]!a})"
-        step = f"{local}.get({parts[start]!a}, M)"
-        if start == len(parts) - 1:
-            return f"{step} if {local}.__class__ is dict else {rest}"
-        inner = self.name()
-        deeper = self._deeper(inner, parts, start + 1).replace(
-            f"if {inner}.__class__ is dict", f"if ({inner} := {step}).__class__ is dict", 1
-        )
-        return f"({deeper}) if {local}.__class__ is dict else {rest}"
 
     def field_is(self, field: str, local: str) -> None:
         """The document at hand has this value (a name, MISSING too) in a field."""

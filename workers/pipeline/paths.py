@@ -49,8 +49,15 @@ def read(value: Any, parts: Sequence[str], start: int = 0) -> Any:
         if value.__class__ is dict:
             value = value.get(parts[index], MISSING)
         elif value.__class__ is list:
-            found = (read(item, parts, index) for item in value if item.__class__ is dict)
-            return [item for item in found if item is not MISSING]
+            if index == len(parts) - 1:
+                name = parts[index]
+                return [
+                    found
+                    for item in value
+                    if item.__class__ is dict and (found := item.get(name, MISSING)) is not MISSING
+                ]
+            deeper = (read(item, parts, index) for item in value if item.__class__ is dict)
+            return [item for item in deeper if item is not MISSING]
         else:
             return MISSING
     return value
