@@ -1,0 +1,178 @@
+"""The engine under any schedule: whatever answers, acks, breaks and moves when.
+
+1. An offset is committed only when the output of every record below it was acked.
+2. In the end every record has come out at least once; without a partition moving, exactly once.
+3. Within one life of a partition results leave in source order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fakes.lambda_behaviour import Behaviour, Fate
+from tests.unit.engine.rig import (
+    FIRST,
+    SECOND,
+    Rig,
+    calling_program,
+    plain_program,
+    running,
+    site,
+)
+from workers.model import TopicPartition
+from workers.pipeline.program import Program
+from workers.progress.room import RoomLimits
+
+PARTITIONS = (FIRST, SECOND)
+RECORDS = st.lists(
+    st.sampled_from(["pass", "drop", "refuse", "many", "poison", "grow", "tombstone"]), max_size=12
+)
+STEPS = st.lists(
+    st.tuples(st.just("give"), st.sampled_from(PARTITIONS), RECORDS)
+    | st.tuples(st.just("answer"), st.floats(0.001, 0.05))
+    | st.tuples(st.just("ack"), st.integers(1, 10))
+    | st.tuples(st.just("turn"), st.integers(1, 20))
+    | st.tuples(st.just("move"), st.sampled_from(PARTITIONS))
+    | st.tuples(st.just("lose"), st.sampled_from(PARTITIONS))
+    | st.tuples(st.just("break")),
+    min_size=5, max_size=40,
+)  # fmt: skip
+PROGRAMS: dict[str, Program] = {
+    "plain": plain_program(),
+    "one call": calling_program(site(set_result=None)),
+    "two calls": calling_program(site(set_result=None), site(function="g", path="pipeline[4]")),
+}
+FLAKY = Behaviour(
+    id_field="id",
+    fates=(
+        Fate(0.1, Behaviour(outcome="function_error", latency_ms=5)),
+        Fate(0.1, Behaviour(outcome="error", status=500, times=1, latency_ms=1)),
+        Fate(0.3, Behaviour(latency_ms=20)),
+        Fate(0.3, Behaviour(latency_ms=3)),
+    ),
+)
+
+
+class Chaos:
+    """A rig, what was given to it, and what was written of each record."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        self.given: dict[TopicPartition, int] = dict.fromkeys(PARTITIONS, 0)
+        self.outputs: dict[tuple[int, int], int] = {}
+        self.moved = False
+        rig.invoker.program("f", FLAKY)
+        rig.invoker.program("g", FLAKY)
+        rig.invoker.hold()
+        rig.producer.hold()
+        rig.producer.max_topic_bytes["results"] = 500
+        commit = rig.source.commit
+
+        def checked(offsets: Mapping[TopicPartition, int]) -> None:
+            written = self.written()
+            for partition, offset in offsets.items():
+                for below in range(offset):
+                    place = (partition.partition, below)
+                    found = written.get(place, 0)
+                    assert found >= self.outputs[place], f"{place} was committed with {found} outputs"
+            commit(offsets)
+
+        rig.source.commit = checked  # type: ignore[method-assign]
+
+    def written(self) -> dict[tuple[int, int], int]:
+        """Outputs that were acked, by the partition and offset in their key."""
+        counts: dict[tuple[int, int], int] = {}
+        for record in self.rig.producer.written:
+            partition, _, offset = (record.key() or b"").decode().partition("/")
+            counts[(int(partition), int(offset))] = counts.get((int(partition), int(offset)), 0) + 1
+        return counts
+
+    def give(self, partition: TopicPartition, kinds: list[str]) -> None:
+        for kind in kinds:
+            offset = self.given[partition]
+            name = f"{partition.partition}/{offset}"
+            doc: Any = {"id": name, "do": kind, "count": 2, "size": 600}
+            value = {"poison": b"{", "tombstone": None}.get(kind, doc)
+            self.rig.give(value, to=partition, key=name.encode())
+            self.given[partition] += 1
+            self.outputs[(partition.partition, offset)] = {"drop": 0, "many": 2}.get(kind, 1)
+
+    async def step(self, step: tuple[Any, ...]) -> None:
+        rig = self.rig
+        match step:
+            case ("give", partition, kinds):
+                self.give(partition, kinds)
+            case ("answer", seconds):
+                rig.invoker.advance(seconds)
+            case ("ack", count):
+                rig.producer.release(count)
+            case ("break",):
+                rig.producer.break_down()
+            case ("lose", partition):
+                self.moved = True
+                rig.source.lose([partition])
+                rig.source.assign([partition])
+            case ("move", partition):
+                self.moved = True
+                await rig.revoke(partition)
+                rig.source.assign([partition])
+            case ("turn", count):
+                for _ in range(count):
+                    rig.turn()
+                    await asyncio.sleep(0)
+        rig.turn()
+        await asyncio.sleep(0)
+
+    async def finish(self) -> None:
+        """Let everything through and see that nothing is missing."""
+        rig = self.rig
+        rig.producer.release()
+        await rig.until(
+            lambda: all(rig.committed(p) == count for p, count in self.given.items()),
+            "all committed",
+            advance=1.0,
+        )
+        await rig.rest()
+        written = self.written()
+        for place, outputs in self.outputs.items():
+            assert written.get(place, 0) >= outputs
+            assert self.moved or written.get(place, 0) == outputs, f"{place} came out {written[place]} times"
+        assert (rig.source.room.records, rig.source.room.size_bytes) == (0, 0)
+        assert all(run.busy == 0 for run in rig.processor.partitions.values())
+        if not self.moved:
+            self.in_order()
+
+    def in_order(self) -> None:
+        """Results, not dead letters: these have a way of their own."""
+        for partition in PARTITIONS:
+            offsets = [
+                int((record.key() or b"").decode().partition("/")[2])
+                for record in self.rig.producer.written
+                if record.topic() == "results"
+                and (record.key() or b"").startswith(b"%d/" % partition.partition)
+            ]
+            assert offsets == sorted(offsets)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@given(steps=STEPS)
+@settings(max_examples=40)
+def test_nothing_is_lost_repeated_or_out_of_order(program: str, steps: list[tuple[Any, ...]]) -> None:
+    """Under any schedule the laws above hold."""
+
+    async def run() -> None:
+        how = {"revoke_drain_seconds": 0.002, "slice_records": 3, "commit_interval_seconds": 0.0}
+        limits = RoomLimits(20, 100_000, 0.01)
+        async with running(PROGRAMS[program], settings=how, partitions=2, limits=limits, capacity=3) as rig:
+            chaos = Chaos(rig)
+            for step in steps:
+                await chaos.step(step)
+            await chaos.finish()
+
+    asyncio.run(run())
