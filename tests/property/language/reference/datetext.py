@@ -9,13 +9,11 @@ from typing import Any
 from tests.property.language.reference.calendar import instant, local, ms_of, offset_minutes, zone_of
 from tests.property.language.reference.dates import settled, week_of
 from tests.property.language.reference.interpreter import (
-    ABSENT,
     Environment,
     Operator,
     Scope,
     check,
     checked_names,
-    named,
     register,
     run,
 )
@@ -64,12 +62,19 @@ def _pattern(value: Any) -> str:
     return str(value)
 
 
-def _to_string(date: Any, pattern: Any, zone: Any, on_null: Any) -> Any:
-    found = settled({"format": pattern, "timezone": zone}, {"format": _pattern, "timezone": zone_of})
+def _check_to_string(argument: Any, scope: Scope) -> None:
+    for value in checked_names(argument, ("date",), ("format", "timezone", "onNull")).values():
+        check(value, scope)
+
+
+def _to_string(argument: Any, env: Environment) -> Any:
+    date = run(argument["date"], env)
+    rest = {name: run(argument[name], env) for name in ("format", "timezone") if name in argument}
+    found = settled(rest, {"format": _pattern, "timezone": zone_of})
     if nullish(date):
-        if found is None and on_null is not ABSENT:
+        if found is None and "onNull" in argument:
             raise Unsure("which null counts first")
-        return None if on_null is ABSENT else on_null
+        return run(argument["onNull"], env) if "onNull" in argument else None
     if found is None:
         try:
             ms_of(date)
@@ -171,5 +176,5 @@ def _from_string(argument: Any, env: Environment) -> Any:
         raise
 
 
-register("$dateToString", named(_to_string, ("date",), ("format", "timezone", "onNull")))
+register("$dateToString", Operator(_check_to_string, _to_string))
 register("$dateFromString", Operator(_check_from_string, _from_string))

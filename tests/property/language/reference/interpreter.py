@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any, Final, TypeAlias
 
 from bson import Code
 
-from tests.property.language.reference.values import MISSING, DataError, Failure, Refusal, Unsure
+from tests.property.language.reference.values import EPOCH, MISSING, DataError, Failure, Refusal, Unsure
 
 Scope: TypeAlias = frozenset[str]
 """Names of variables that may be read."""
@@ -179,16 +180,47 @@ def _parts(expression: Any) -> Iterator[Any]:
             yield from _parts(value)
 
 
-def closed_errors(expression: Any) -> bool:
-    """Whether a part that reads neither fields nor variables may fail: it may be refused at once."""
-    for part in _parts(expression):
-        if any(is_path(inner) for inner in _parts(part)):
-            continue
+# What may stand where a field was read, to learn whether a call can succeed at all.
+_STAND_INS: Final[tuple[Any, ...]] = (None, 1, "a", [1], {"a": 1}, EPOCH, True, ["a"])
+
+
+def _is_open(expression: Any) -> bool:
+    return any(is_path(part) for part in _parts(expression))
+
+
+def _stood_in(argument: Any) -> Iterator[Any]:
+    """The argument with its open parts replaced by constants, in every combination of up to three."""
+    is_named = isinstance(argument, dict) and operator_of(argument) is None
+    slots = list(argument) if is_named else list(range(len(operands(argument))))
+    values = argument if is_named else operands(argument)
+    free = [slot for slot in slots if _is_open(values[slot])]
+    for chosen in product(_STAND_INS, repeat=min(len(free), 3)):
+        given = dict(zip(free, [*chosen, *[chosen[-1:] and chosen[-1]] * len(free)], strict=False))
+        constants = {slot: {"$literal": given[slot]} if slot in given else values[slot] for slot in slots}
+        yield constants if is_named else list(constants.values())
+
+
+def _may_succeed(name: str, argument: Any) -> bool:
+    for constants in _stood_in(argument):
         try:
-            check(part)
-            run(part, environment({}))
+            call = {name: constants}
+            check(call)
+            run(call, environment({}))
         except (Failure, Unsure):
-            return True
+            continue
+        return True
+    return False
+
+
+def closed_errors(expression: Any) -> bool:
+    """Whether a part may be refused at once: it fails whatever the fields hold, or is unsettled."""
+    for part in _parts(expression):
+        if not isinstance(part, dict) or len(part) != 1 or next(iter(part)) not in REGISTRY.operators:
+            continue
+        ((name, argument),) = part.items()
+        try:
+            if not _may_succeed(name, argument):
+                return True
         except KeyError:  # a variable bound around this part
             continue
     return False
