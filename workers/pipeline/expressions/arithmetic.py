@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -185,20 +185,31 @@ def _abs(value: Any) -> Any:
 # How they are emitted: plain ints and floats in line, the rest by the functions above.
 
 
-def _is_small_int(node: Node) -> bool:
-    return isinstance(node, Const) and node.value.__class__ is int and INT32_MIN <= node.value <= INT32_MAX
+# A sum or product of more is seldom, and its guard would be longer than what it guards.
+_MAX_IN_LINE: Final = 6
 
 
-def _guard(node: Node, local: str, *, as_int: bool) -> str:
-    """Text that asks whether a value is a plain int (or float) that Python calculates as BSON does."""
+def _plain(node: Node, local: str) -> str | None:
+    """Text that asks whether a value is a float or an int that Python calculates with as BSON does: ints of
+    32 bits, of which two give an int or a long and never a double, and which every double holds exactly.
+    Empty where it certainly is one, None where it certainly is none."""
     if isinstance(node, Const):
         kind = node.value.__class__
-        if as_int:
-            return "" if _is_small_int(node) else "False"
-        return "" if kind is float or _is_small_int(node) else "False"
-    if as_int:
-        return f"{local}.__class__ is int and {INT_RANGE.format(local)}"
-    return f"{local}.__class__ is float"
+        is_plain = kind is float or (kind is int and INT32_MIN <= node.value <= INT32_MAX)
+        return "" if is_plain else None
+    return f"({local}.__class__ is float or {local}.__class__ is int and {INT_RANGE.format(local)})"
+
+
+def _all_plain(nodes: Sequence[Node], locals_: Sequence[str]) -> str | None:
+    """The same of all values."""
+    tests: dict[str, None] = {}
+    for node, local in zip(nodes, locals_, strict=True):
+        test = _plain(node, local)
+        if test is None:
+            return None
+        if test:
+            tests[test] = None
+    return " and ".join(tests)
 
 
 def _emit_plain(symbol: str, function: Callable[..., Any]) -> Callable[[Emitting, Call], str]:
@@ -206,17 +217,15 @@ def _emit_plain(symbol: str, function: Callable[..., Any]) -> Callable[[Emitting
         nodes = call.given
         locals_ = [em.value(node) for node in nodes]
         slow = f"{em.function(function)}({', '.join(locals_)})"
-        if len(nodes) != 2:
+        # The product of three ints may be beyond 64 bits, the sum of a few is not.
+        most = _MAX_IN_LINE if symbol == "+" else 2
+        test = _all_plain(nodes, locals_) if 2 <= len(nodes) <= most else None
+        if not test:
             return em.assign(slow)
-        quick = [
-            " and ".join(
-                filter(None, (_guard(node, v, as_int=as_int) for node, v in zip(nodes, locals_, strict=True)))
-            )
-            for as_int in (True, False)
-        ]
-        tests = " or ".join(test for test in quick if "False" not in test)
-        fast = f"{locals_[0]} {symbol} {locals_[1]}"
-        return em.assign(f"{fast} if {tests} else {slow}" if tests else slow)
+        quick = f" {symbol} ".join(locals_)
+        if symbol == "+" and not any(isinstance(node, Const) and node.value for node in nodes):
+            quick += " + 0"  # the server begins at 0: -0.0 and -0.0 make 0.0
+        return em.assign(f"{quick} if {test} else {slow}")
 
     return emit
 
@@ -225,33 +234,47 @@ def _emit_divide(em: Emitting, call: Call) -> str:
     left, right = call.given
     one, two = em.value(left), em.value(right)
     slow = f"{em.function(divide)}({one}, {two})"
-    tests = " and ".join(filter(None, (_guard(left, one, as_int=False), _guard(right, two, as_int=False))))
-    ints = " and ".join(filter(None, (_guard(left, one, as_int=True), _guard(right, two, as_int=True))))
-    known = isinstance(right, Const) and bool(right.value)
-    either = " or ".join(test for test in (ints, tests) if "False" not in test)
-    if not either:
+    test = _all_plain((left, right), (one, two))
+    if not test:
         return em.assign(slow)
-    test = either if known else f"{two} and ({either})"
-    return em.assign(f"{one} / {two} if {test} else {slow}")
+    known = isinstance(right, Const) and bool(right.value)
+    return em.assign(f"{one} / {two} if {test if known else f'{test} and {two}'} else {slow}")
 
 
+def _emit_mod(em: Emitting, call: Call) -> str:
+    """In line for ints that are not below zero: there both signs of a remainder are the same."""
+    left, right = call.given
+    one, two = em.value(left), em.value(right)
+    slow = f"{em.function(mod)}({one}, {two})"
+    tests = []
+    for node, local, least in ((left, one, 0), (right, two, 1)):
+        if not isinstance(node, Const):
+            tests.append(f"{local}.__class__ is int and {least} <= {local} <= {INT32_MAX}")
+        elif node.value.__class__ is not int or not least <= node.value <= INT32_MAX:
+            return em.assign(slow)
+    return em.assign(f"{one} % {two} if {' and '.join(tests)} else {slow}" if tests else slow)
+
+
+_EMITS: Final[dict[str, Callable[[Emitting, Call], str]]] = {
+    "$add": _emit_plain("+", add),
+    "$subtract": _emit_plain("-", subtract),
+    "$multiply": _emit_plain("*", multiply),
+    "$divide": _emit_divide,
+    "$mod": _emit_mod,
+}
 _TWO: Final = Positional(2, 2)
 
 
 def _operator(
     name: str, signature: Positional, function: Callable[..., Any], meaning: str, example: Example
 ) -> Operator:
-    emits = {"$add": "+", "$multiply": "*", "$subtract": "-"}
-    emit = (
-        _emit_plain(emits[name], function) if name in emits else _emit_divide if name == "$divide" else None
-    )
     return Operator(
         name=name,
         signature=signature,
         meaning=meaning,
         example=example,
         function=function,
-        emit=emit,
+        emit=_EMITS.get(name),
     )
 
 

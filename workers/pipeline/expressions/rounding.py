@@ -36,8 +36,11 @@ def _to_whole(operator: str, of_double: Callable[[float], int], rounding: str) -
 
 def _to_place(operator: str, rounding: str) -> Callable[[Any, Any], Any]:
     """`$round` and `$trunc`: to a number of decimal places; below zero, to tens and hundreds."""
+    is_half_even = rounding == ROUND_HALF_EVEN
 
     def rounded(value: Any, place: Any = 0) -> Any:
+        if is_half_even and value.__class__ is float and place.__class__ is int and 0 <= place <= _MAX_PLACE:
+            return round(value, place)  # exact and half-even in Python, too; a tenth of the time
         if is_nullish(value) or is_nullish(place):
             return None
         kind = kind_of(value, operator)
