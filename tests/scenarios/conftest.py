@@ -10,6 +10,13 @@ import pytest
 from tests.scenarios.world import World
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A scenario's own deadlines are shorter than this, and say what did not come."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(600))
+
+
 @pytest.fixture
 def world(
     kafka: str, topic_name: Callable[[str], str], tmp_path: Path, request: pytest.FixtureRequest

@@ -14,7 +14,6 @@ from workers.local.kafka_settings import KafkaSettings
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(180)
 def test_a_broker_that_is_away_is_waited_for_and_nothing_is_lost(
     topic_name: Callable[[str], str], tmp_path: Path
 ) -> None:

@@ -12,7 +12,6 @@ COUNT = 6_000
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("protocol", ["consumer", "classic"])
 def test_a_drained_worker_loses_and_repeats_nothing(world: World, protocol: str) -> None:
     """Calls of 200 ms, SIGTERM in mid-flow, exit code 0, a second worker does the rest: every id exactly once

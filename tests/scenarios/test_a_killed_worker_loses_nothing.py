@@ -17,7 +17,6 @@ PARALLELISM = 64
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("protocol", ["consumer", "classic"])
 def test_a_killed_worker_loses_nothing(
     world: World, protocol: str, record_property: Callable[[str, object], None]

@@ -11,7 +11,6 @@ COUNT = 3_000
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("protocol", ["consumer", "classic"])
 def test_a_paused_partition_that_moves_away_and_back_flows_again(world: World, protocol: str) -> None:
     """A stalled function fills the room, the partitions pause; a second worker takes half of them and leaves
