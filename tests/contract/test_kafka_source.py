@@ -89,17 +89,6 @@ class SourceContract:
         reader.stop()
         assert world.committed(group, topic) == {0: (committed, "1;n=1")}
 
-    def test_retention_that_overtakes_a_running_source_fails_it_too(self, world: World) -> None:
-        """A full processor holds back; what it had not asked for yet is deleted in the meantime."""
-        topic, group = world.topic(), world.group()
-        reader, partition = world.open(group, topic), TopicPartition(topic, 0)
-        reader.until(lambda: partition in reader.events.starts, "an assignment")
-        world.produce(topic, THREE)
-        world.delete_before(topic, 3)
-        reader.until(lambda: reader.events.count() == 3 or bool(reader.events.failures), "either")
-        # A real consumer may have fetched them already; what it did not fetch it must not pass in silence.
-        assert reader.events.count() == 3 or "3 records" in reader.events.failures[0]
-
     def test_a_partition_that_was_added_starts_at_its_beginning(self, world: World) -> None:
         """Also with latest: what was written before the group noticed is not skipped."""
         topic, group = world.topic(), world.group()
