@@ -11,7 +11,7 @@ import logging
 import os
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,7 +24,7 @@ from workers import logs
 from workers.adapters.aws_session import AwsConnection, AwsSession, open_session
 from workers.adapters.kafka_consumer import KafkaSource
 from workers.adapters.kafka_poll import PollThread
-from workers.adapters.kafka_producer import KafkaProducer
+from workers.adapters.kafka_producer import KafkaProducer, sink_config
 from workers.adapters.kafka_source_settings import SourceSettings
 from workers.adapters.lambda_http import LambdaEndpoint, LambdaInvoker
 from workers.adapters.supervisor_pipe import FirstLine, Frames, listen, read_first_line
@@ -45,6 +45,7 @@ from workers.engine.processor import Parts, Processor, ProcessorSettings
 from workers.engine.worker import Worker
 from workers.errors import Fatal, Invalid, Problem
 from workers.metrics import BUILD_INFO
+from workers.pipeline.program import ProducerOptions
 from workers.progress.room import RoomLimits
 from workers.progress.start import StartPolicy
 from workers.settings import EngineSettings, ServiceSettings
@@ -53,6 +54,7 @@ log = logging.getLogger(__name__)
 
 BAD_INPUT: Final = 2
 FAILED: Final = 1
+_AS_CONNECTED: Final = ProducerOptions()
 
 
 def engine_main() -> int:
@@ -153,7 +155,7 @@ class Engine:
         settings = self.settings.with_options(spec.options)
         sink = spec.program.sink
         parts = Parts(
-            results=self._producer(sink.connection) if sink is not None else None,
+            results=self._producer(sink.connection, sink.producer) if sink is not None else None,
             dead_letters=self._producer(spec.dead_letters.connection),
             invokers=tuple(self._invoker(site.connection) for site in spec.program.call_sites),
             metrics=self.metrics,
@@ -170,6 +172,7 @@ class Engine:
                 commit_interval_seconds=settings.commit_interval_seconds,
                 drain_timeout_seconds=settings.drain_timeout_seconds,
                 revoke_drain_seconds=settings.revoke_drain_seconds,
+                max_dynamic_topics=settings.max_dynamic_topics,
             ),
             parts,
             crashed,
@@ -198,13 +201,16 @@ class Engine:
             events,
         )
 
-    def _producer(self, connection: str) -> KafkaProducer:
+    def _producer(self, connection: str, options: ProducerOptions = _AS_CONNECTED) -> KafkaProducer:
         """One client for each connection, shared: 100 processors would cost 100 threads and more
-        descriptors."""
-        if connection not in self.producers:
-            config = kafka_client_config(self._kafka(connection), "producer")
-            self.producers[connection] = KafkaProducer(config, f"penstock-{self.first.process}")
-        return self.producers[connection]
+        descriptors. A sink that wants other acknowledgements or compression has one with whoever wants the
+        same."""
+        config = kafka_client_config(self._kafka(connection), "producer")
+        changes = sink_config(config, options.acks, options.compression)
+        name = producer_name(connection, changes) if changes else connection
+        if name not in self.producers:
+            self.producers[name] = KafkaProducer({**config, **changes}, f"penstock-{self.first.process}")
+        return self.producers[name]
 
     def _invoker(self, name: str) -> LambdaInvoker:
         if name not in self.invokers:
@@ -220,6 +226,12 @@ class Engine:
         connection = self.app.connections[name]
         assert isinstance(connection, KafkaConnection)
         return connection
+
+
+def producer_name(connection: str, changes: Mapping[str, object]) -> str:
+    """How metrics call a client that differs from its connection: `kafka (acks=1, compression.type=zstd)`."""
+    said = [f"{name}={changes[name]}" for name in ("acks", "compression.type") if name in changes]
+    return f"{connection} ({', '.join(said)})"
 
 
 def default_group(processor: str) -> str:

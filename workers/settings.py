@@ -57,6 +57,9 @@ class EngineSettings:
     fetch_ahead_kilobytes: int = 65_536
     # The least that one processor gets of it: one fetch of a partition (max.partition.fetch.bytes, 1 MiB).
     min_fetch_ahead_kilobytes: int = 1_024
+    # Topics that one $emit may name by expression, in one process since its start: Atlas's limit. 1,000 names
+    # of 249 characters are 0.25 MB here; the client keeps some 10 KB more for each.
+    max_dynamic_topics: int = 1_000
     # The `doc` of a dead letter is cut here: it helps a person, the original value is whole beside it.
     dead_letter_doc_bytes: int = 8 * 1024
     # Between two frames of an engine to its supervisor, which calls 30 s of silence dead.

@@ -7,6 +7,7 @@ A decoded value is made of dict, list, str, int, float, bool, None and, where Ex
 """
 
 from topics.codecs.errors import CodecError, Kind, NotADocument, NotEncodable
+from topics.codecs.formats import DateFormat, OutputFormat, encoder
 from topics.codecs.json import (
     MAX_DEPTH,
     MAX_VALUE_BYTES,
@@ -22,13 +23,16 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_VALUE_BYTES",
     "CodecError",
+    "DateFormat",
     "Kind",
     "NotADocument",
     "NotEncodable",
+    "OutputFormat",
     "decode",
     "decode_many",
     "decode_value",
     "encode",
     "encode_canonical",
     "encode_value",
+    "encoder",
 ]

@@ -27,7 +27,7 @@ MAX_VALUE_BYTES: Final = 64 * 1024 * 1024
 """What a record's value may measure: message.max.bytes of Penstock's own producers."""
 
 # UUIDs have no pass-through in orjson; a decoded document never holds one (they are Binary, subtype 4).
-_OPTIONS: Final = (
+OPTIONS: Final = (
     orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS
 )
 
@@ -44,7 +44,7 @@ _BACKSLASH: Final = ord("\\")
 _ESCAPED_DOLLAR: Final = b"\\u0024"
 
 # A compiled search takes half the time of `b"null" in text`.
-_holds_null = re.compile(b"null").search
+holds_null = re.compile(b"null").search
 
 
 def decode(value: bytes, max_bytes: int = MAX_VALUE_BYTES) -> dict[str, Any]:
@@ -105,11 +105,11 @@ def encode(doc: dict[str, Any]) -> bytes:
     orjson writes NaN and infinities as null, so only a text with a null in it is worth a second look.
     """
     try:
-        text = _dumps(doc, spell_default, _OPTIONS)
+        text = _dumps(doc, spell_default, OPTIONS)
     except TypeError as error:
-        raise _not_encodable(error) from None
-    if _holds_null(text) and _has_non_finite(doc):
-        return _dumps(spell_relaxed(doc), spell_default, _OPTIONS)
+        raise not_encodable(error) from None
+    if holds_null(text) and has_non_finite(doc):
+        return _dumps(spell_relaxed(doc), spell_default, OPTIONS)
     return text
 
 
@@ -121,9 +121,9 @@ def encode_value(value: Any) -> bytes:
 def encode_canonical(value: Any) -> bytes:
     """Any value as canonical Extended JSON: every number keeps its type. Raises NotEncodable."""
     try:
-        return _dumps(spell_canonical(value), spell_default, _OPTIONS)
+        return _dumps(spell_canonical(value), spell_default, OPTIONS)
     except (TypeError, RecursionError) as error:
-        raise _not_encodable(error) from None
+        raise not_encodable(error) from None
 
 
 def _finish(value: bytes, found: Any) -> Any:
@@ -157,7 +157,7 @@ def _is_too_deep(found: Any) -> bool:
     return True
 
 
-def _has_non_finite(root: Any) -> bool:
+def has_non_finite(root: Any) -> bool:
     """Whether NaN or an infinity is within: only finite numbers give 0.0 when taken from themselves."""
     nodes: list[Any] = [(root,)]
     add = nodes.append
@@ -209,7 +209,7 @@ def _not_json(value: bytes, error: ValueError) -> NotADocument:
     return _refused("not-json", f"the value is not JSON: {text}" if value else "the value is empty, not JSON")
 
 
-def _not_encodable(error: Exception) -> NotEncodable:
+def not_encodable(error: Exception) -> NotEncodable:
     cause = error.__cause__
     if isinstance(cause, TypeError):  # our own hook's words; orjson's only name the type
         return NotEncodable(str(cause))

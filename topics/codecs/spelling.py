@@ -1,17 +1,20 @@
-"""How BSON types are spelled in Extended JSON: relaxed (what `$emit` and calls write) and canonical. Pure."""
+"""How BSON types are spelled in JSON: relaxed (what `$emit` and calls write), canonical and basic. Pure."""
 
 from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from bson import Binary, Code, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 from bson.datetime_ms import DatetimeMS
 
 from topics.codecs.ejson import EPOCH, INT64_MAX, INT64_MIN
+
+Table: TypeAlias = "dict[type, Callable[[Any], Any]]"
+"""How each type that is not spelled as itself is spelled."""
 
 _LETTERS: Final = "ilmsux"
 _FLAGS: Final = {letter: int(Regex("", letter).flags) for letter in _LETTERS}
@@ -51,9 +54,27 @@ def _uuid(value: UUID) -> dict[str, Any]:
     return _binary(Binary(value.bytes, 4))
 
 
-def _regex(value: Regex[Any]) -> dict[str, Any]:
+def _basic_binary(data: bytes) -> str:
+    """A UUID as its text, all else in base64; the subtype is lost."""
+    if isinstance(data, Binary) and data.subtype == 4 and len(data) == 16:
+        return str(UUID(bytes=bytes(data)))
+    return b64encode(data).decode("ascii")
+
+
+def iso_date(moment: datetime) -> str:
+    """`2024-10-24T18:07:29.636Z`: always with milliseconds, always in UTC."""
+    if moment.tzinfo is not None and moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return f"{moment.isoformat()[:19]}.{moment.microsecond // 1000:03d}Z"
+
+
+def _basic_regex(value: Regex[Any]) -> dict[str, Any]:
     options = "".join(letter for letter in _LETTERS if value.flags & _FLAGS[letter])
-    return {"$regularExpression": {"pattern": value.pattern, "options": options}}
+    return {"pattern": value.pattern, "options": options}
+
+
+def _regex(value: Regex[Any]) -> dict[str, Any]:
+    return {"$regularExpression": _basic_regex(value)}
 
 
 def _code(value: Code) -> dict[str, Any]:
@@ -65,6 +86,11 @@ def _code(value: Code) -> dict[str, Any]:
 def _float(value: float) -> Any:
     """Only the doubles that JSON has no text for are wrapped in relaxed Extended JSON."""
     return value if value - value == 0.0 else {"$numberDouble": _double_text(value)}
+
+
+def _basic_float(value: float) -> Any:
+    """JSON has no text for NaN and the infinities: they become strings."""
+    return value if value - value == 0.0 else _double_text(value)
 
 
 def _double_text(value: float) -> str:
@@ -81,7 +107,7 @@ def _canonical_int(value: int) -> dict[str, Any]:
     return {"$numberDouble": repr(float(value))}
 
 
-RELAXED: Final[dict[type, Callable[[Any], Any]]] = {
+RELAXED: Final[Table] = {
     Int64: int,
     ObjectId: lambda value: {"$oid": str(value)},
     datetime: _date,
@@ -96,46 +122,79 @@ RELAXED: Final[dict[type, Callable[[Any], Any]]] = {
     MaxKey: lambda value: {"$maxKey": 1},
     Code: _code,
 }
-_PLAIN: Final[tuple[Any, ...]] = (dict, str, int, float, list)
-_RELAXED_IN_FULL: Final = {**RELAXED, float: _float}
-_CANONICAL: Final = {
+CANONICAL: Final[Table] = {
     **RELAXED,
     int: _canonical_int,
     Int64: _canonical_int,
     float: lambda value: {"$numberDouble": _double_text(value)},
     datetime: _canonical_date,
 }
+BASIC: Final[Table] = {
+    Int64: int,
+    ObjectId: str,
+    datetime: milliseconds,
+    Decimal128: str,
+    DatetimeMS: int,
+    bytes: _basic_binary,
+    Binary: _basic_binary,
+    UUID: str,
+    Regex: _basic_regex,
+    Timestamp: lambda value: value.time * 1000,
+    MinKey: lambda value: "MinKey",
+    MaxKey: lambda value: "MaxKey",
+    Code: str,
+}
+"""JSON without wrappers: types are lost, as Atlas's basicJson loses them."""
+
+RELAXED_FLOATS: Final[Table] = {float: _float}
+BASIC_FLOATS: Final[Table] = {float: _basic_float}
+"""What orjson would write as null: only spelled where a document holds one."""
+
+ISO_DATES: Final[Table] = {datetime: iso_date}
+"""Dates as text in any format. A date outside the years 1 to 9999 has no such text and stays as it was."""
+
+_PLAIN: Final[tuple[Any, ...]] = (dict, str, int, float, list)
+_RELAXED_IN_FULL: Final[Table] = {**RELAXED, **RELAXED_FLOATS}
 
 
-def spell_default(value: Any) -> Any:
+def hook(table: Table) -> Callable[[Any], Any]:
     """orjson's `default`: called for what it does not write itself. TypeError for a foreign type."""
-    spell = RELAXED.get(value.__class__)
-    if spell is not None:
-        return spell(value)
-    for plain in _PLAIN:  # a subclass of a plain type is written as that type
-        if isinstance(value, plain):
-            return plain(value)
-    raise TypeError(f"a value of type {value.__class__.__name__} has no JSON form")
+    find = table.get
+
+    def spell_one(value: Any) -> Any:
+        spell = find(value.__class__)
+        if spell is not None:
+            return spell(value)
+        for plain in _PLAIN:  # a subclass of a plain type is written as that type
+            if isinstance(value, plain):
+                return plain(value)
+        raise TypeError(f"a value of type {value.__class__.__name__} has no JSON form")
+
+    return spell_one
+
+
+spell_default: Final = hook(RELAXED)
 
 
 def spell_relaxed(value: Any) -> Any:
     """A copy of `value` in which everything, NaN and infinities too, is spelled in relaxed Extended JSON."""
-    return _spell(value, _RELAXED_IN_FULL)
+    return spell_all(value, _RELAXED_IN_FULL)
 
 
 def spell_canonical(value: Any) -> Any:
     """A copy of `value` in canonical Extended JSON: every number keeps its type."""
-    return _spell(value, _CANONICAL)
+    return spell_all(value, CANONICAL)
 
 
-def _spell(value: Any, table: dict[type, Callable[[Any], Any]]) -> Any:
+def spell_all(value: Any, table: Table) -> Any:
+    """A copy of `value` in which everything that the table names is spelled."""
     if isinstance(value, dict):
-        return {key: _spell(item, table) for key, item in value.items()}
+        return {key: spell_all(item, table) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_spell(item, table) for item in value]
+        return [spell_all(item, table) for item in value]
     spell = table.get(value.__class__)
     if spell is None:
         return value
-    if value.__class__ is Code and value.scope is not None:
-        return {"$code": str(value), "$scope": _spell(dict(value.scope), table)}
+    if spell is _code and value.scope is not None:
+        return {"$code": str(value), "$scope": spell_all(dict(value.scope), table)}
     return spell(value)

@@ -36,6 +36,21 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "log.connection.close": False,
 }
 
+# Fewer acknowledgements than all, and still one after the other: without idempotence a batch that is sent
+# again would come behind those that were sent after it, unless only one is in flight.
+_WEAK: Final[Mapping[str, Any]] = {"enable.idempotence": False, "max.in.flight.requests.per.connection": 1}
+
+
+def sink_config(
+    client_config: Mapping[str, Any], acks: str | None, compression: str | None
+) -> dict[str, str | int | bool]:
+    """What a client with these settings must have set otherwise for a sink that asks for `acks` (`all`, `1`,
+    `0`) and `compression`; empty where it does that already, so that the client can be shared."""
+    usual = {**DEFAULTS, **client_config}
+    wanted = {"acks": acks, "compression.type": compression}
+    found = {name: value for name, value in wanted.items() if value is not None and value != usual[name]}
+    return {**found, **_WEAK} if "acks" in found else dict(found)
+
 
 class KafkaProducer:
     """One client of one cluster, shared by the processors that write to it."""

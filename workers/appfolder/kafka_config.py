@@ -90,7 +90,7 @@ SETTINGS: Final[Mapping[str, Setting]] = MappingProxyType({
 })  # fmt: skip
 
 OWN: Final[Mapping[str, str]] = MappingProxyType({
-    "acks": "it is always all: a record counts as written when every replica in sync has it",
+    "acks": "it is all, so that dead letters are safe; for results write $emit.config.acks into the pipeline",
     "auto.offset.reset": "write it into the pipeline: $source.config.auto_offset_reset",
     "bootstrap.servers": "write bootstrapServers",
     "delivery.timeout.ms": "results are never given up by the clock; what waits is bounded by maxInFlight",

@@ -12,6 +12,7 @@ import orjson
 from topics.codecs import NotADocument, encode
 from workers.model import Document, Dropped, Emission, Many, Meta, Refused
 from workers.pipeline.program import CallSite, Program
+from workers.pipeline.values import date_from_ms
 
 Answers: TypeAlias = Mapping[str, Any]
 """function name -> what it answers to every call"""
@@ -71,7 +72,12 @@ class Runner:
             if isinstance(doc, NotADocument):
                 found.append(Outcome(line, "refused", reason=doc.reason, operator="$source", path="the line"))
             else:
-                flowing.append(_Flowing(line, doc, self._meta(line)))
+                meta = self._meta(line)
+                refused = self._program.reading and self._program.reading(doc, meta)
+                if refused:
+                    found.append(_refused(line, refused))
+                else:
+                    flowing.append(_Flowing(line, doc, meta))
         for number, segment in enumerate(self._program.segments):
             flowing = self._segment(segment.run, flowing, found)
             if number < len(self._program.call_sites):
@@ -136,8 +142,8 @@ class Runner:
 
     def _meta(self, line: int) -> Meta:
         """As the engine makes it for a record: the line is its offset, from 0. It has no time and no key."""
-        return Meta({"type": "kafka", "topic": self._topic, "partition": 0, "offset": line - 1, "ts": 0,
-                     "key": None, "headers": []})  # fmt: skip
+        return Meta({"type": "kafka", "topic": self._topic, "partition": 0, "offset": line - 1,
+                     "ts": date_from_ms(0), "key": None, "headers": []})  # fmt: skip
 
 
 def _refused(line: int, refused: Refused) -> Outcome:

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from topics.codecs import json as codec
 from topics.codecs.errors import CodecError, NotADocument
-from workers.engine.letters import not_encodable, poison, result_too_large, tombstone
+from workers.emit.topics import DistinctTopics
+from workers.engine.letters import not_encodable, poison, result_too_large, tombstone, too_many_topics
 from workers.engine.meta import meta_of
 from workers.engine.output import Produced, Sending
 from workers.engine.partition import PartitionRun, Slot
@@ -36,12 +37,18 @@ CallSites = Callable[[int, Slot, int, Document, Meta | None], None]
 class Executor:
     """One processor's program, applied to slices."""
 
-    def __init__(self, program: Program, ends: Ends, max_record_bytes: int, call: CallSites) -> None:
+    def __init__(
+        self, program: Program, ends: Ends, max_record_bytes: int, topics: DistinctTopics, call: CallSites
+    ) -> None:
+        """`topics`: those that `$emit` has named by expression."""
         self._program = program
+        self._topics = topics
         self._ends = ends
         self._max_record_bytes = max_record_bytes
         self._call = call
         self._needs_meta = any(segment.needs_meta for segment in program.segments) or bool(program.call_sites)
+        self._reading = program.reading
+        self._needs_meta = self._needs_meta or self._reading is not None
         sink = program.sink
         self._plain_sink = sink if not program.call_sites and sink is not None and sink.is_plain else None
 
@@ -66,7 +73,18 @@ class Executor:
 
     def _outcomes(self, records: list[SourceRecord], metas: list[Meta] | None) -> Sequence[Any]:
         docs = codec.decode_many([record.value() for record in records], self._max_record_bytes)
-        return self._first_segment(docs, metas)
+        return self._first_segment(docs if self._reading is None else self._read(docs, metas), metas)
+
+    def _read(self, docs: list[Any], metas: list[Meta] | None) -> list[Any]:
+        """What `$source` makes of documents and tombstones; the meta that is read later gets its key and
+        time."""
+        read = self._reading
+        assert read is not None
+        assert metas is not None, "a reading needs the meta of every record"
+        return [
+            (read(doc, meta) or doc) if doc is None or doc.__class__ is dict else doc
+            for doc, meta in zip(docs, metas, strict=True)
+        ]
 
     def next_segment(
         self, slot: Slot, place: int, segment_index: int, doc: Document, meta: Meta | None
@@ -155,6 +173,9 @@ class Executor:
                 emission = sink.emission(doc, meta, record.key(), record.headers())
                 if isinstance(emission, Refused):
                     self.done(slot, place, emission)
+                    return
+                if sink.topic is None and not self._topics.admits(emission.topic):
+                    self.done(slot, place, too_many_topics(self._topics.limit, sink.path, doc))
                     return
                 item = (emission.topic, emission.value, emission.key, emission.headers, record.timestamp()[1])
         except CodecError as error:

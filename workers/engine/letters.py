@@ -79,6 +79,12 @@ def result_too_large(reason: str, path: str) -> Refused:
     )
 
 
+def too_many_topics(limit: int, path: str, doc: Document) -> Refused:
+    """A topic beyond those that one `$emit` may name."""
+    reason = f"a new topic after {limit} others: $emit names at most {limit} by expression"
+    return Refused(reason, "$emit", f"{path}.topic", doc, error_class="TooManyTopics")
+
+
 def tombstone(reason: str, path: str = "") -> Refused:
     """A null value that may not pass."""
     return Refused(reason, "$emit" if path else "$source", path, error_class="Tombstone")

@@ -7,17 +7,18 @@ from typing import Any
 
 from workers.emit.dead_letter import Origin
 from workers.model import Meta
+from workers.pipeline.values import date_from_ms
 from workers.ports import SourceRecord
 
 
 def meta_of(record: SourceRecord) -> Meta:
-    """`stream.source` of Atlas for a Kafka record; `ts` in milliseconds."""
+    """`stream.source` of Atlas for a Kafka record; the key as bytes, `ts` as a date."""
     source: dict[str, Any] = {
         "type": "kafka",
         "topic": record.topic(),
         "partition": record.partition(),
         "offset": record.offset(),
-        "ts": record.timestamp()[1],
+        "ts": date_from_ms(record.timestamp()[1]),
         "key": record.key(),
         "headers": [{"k": name, "v": value} for name, value in record.headers() or ()],
     }

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from workers.counting import Metrics
+from workers.emit.topics import DistinctTopics
 from workers.engine.execute import Executor
 from workers.engine.fanout import Caller, Done, Fanout, Job
 from workers.engine.letters import Letters, LetterSettings
@@ -46,6 +47,7 @@ class ProcessorSettings:
     commit_interval_seconds: float
     drain_timeout_seconds: float
     revoke_drain_seconds: float
+    max_dynamic_topics: int = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ class Processor:
         self._producers = tuple({id(output.producer): output.producer for output in self._outputs}.values())
         letters = Letters(settings.dead_letters, dead, self.tally, self._fail_soon)
         ends = Ends(results, letters, self.tally, settings.tombstones)
-        self.executor = Executor(program, ends, settings.max_record_bytes, self._call)
+        topics = DistinctTopics(settings.max_dynamic_topics)
+        self.executor = Executor(program, ends, settings.max_record_bytes, topics, self._call)
         caller = Caller(name, parts.metrics, self._done, on_crash)
         self.fanouts = tuple(
             Fanout(index, site, invoker, caller)

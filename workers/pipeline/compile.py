@@ -17,12 +17,13 @@ from workers.pipeline.expressions.supplied import UNSUPPLIED, Supply
 from workers.pipeline.nodes import Node
 from workers.pipeline.parse import Parser
 from workers.pipeline.paths import split, with_value
-from workers.pipeline.program import CallSite, Program, SourceSpec
+from workers.pipeline.program import CallSite, Program, Reading
+from workers.pipeline.reading import compile_reading
 from workers.pipeline.segment import compile_segment, one_document
 from workers.pipeline.spec import CallSpec, EmitSpec, StageSpec
 from workers.pipeline.stages.emit import parse_emit
 from workers.pipeline.stages.external_function import DEFAULT_PARALLELISM, parse_external_function
-from workers.pipeline.stages.source import parse_source
+from workers.pipeline.stages.source import ReadSpec, parse_source
 from workers.pipeline.unit import StageMark, Unit, depth_of
 from workers.pipeline.values import sort_key
 
@@ -36,7 +37,7 @@ Evaluate = Callable[[Document], Any]
 class _Parts:
     """A pipeline, taken apart: stages of each segment, the calls between them, and both ends."""
 
-    source: SourceSpec | None = None
+    source: ReadSpec | None = None
     segments: list[list[StageSpec]] = field(default_factory=lambda: [[]])
     calls: list[CallSpec] = field(default_factory=list)
     sink: EmitSpec | None = None
@@ -110,11 +111,24 @@ def _compile(pipeline: Any, file: str, supply: Supply, *, is_processor: bool) ->
         segments = tuple(compile_segment(stages) for stages in parts.segments)
         calls = tuple(_call_site(call) for call in parts.calls)
         sink, sink_needs_meta = compile_sink(parts.sink) if parts.sink else (None, False)
+        needs_meta = sink_needs_meta or bool(calls) or any(segment.needs_meta for segment in segments)
+        reading = _reading(parts.source, needs_meta)
     except Invalid as error:
         raise Invalid(replace(problem, file=file) for problem in error.problems) from None
     if sink_needs_meta:
         segments = (*segments[:-1], replace(segments[-1], needs_meta=True))
-    return Program(parts.source, segments, calls, sink, tuple(_warnings(parts)))
+    source = parts.source.source if parts.source else None
+    if source is not None and source.ts_field is not None:
+        # The document has a field more than the record: its bytes cannot be passed on.
+        segments = (replace(segments[0], is_identity=False), *segments[1:])
+    return Program(source, segments, calls, sink, tuple(_warnings(parts)), reading)
+
+
+def _reading(spec: ReadSpec | None, needs_meta: bool) -> Reading | None:
+    if spec is None:
+        return None
+    time_field = None if spec.time_field is None else _evaluator(spec.time_field)
+    return compile_reading(spec, time_field, needs_meta=needs_meta)
 
 
 def _stage(checker: Checker, parts: _Parts, name: str, spec: Any, path: str, is_last: bool) -> None:
@@ -197,7 +211,7 @@ def _partition_key(node: Node, spec: CallSpec) -> Callable[[Document, Meta | Non
 
 def _warnings(parts: _Parts) -> list[str]:
     """What is allowed and probably not meant."""
-    found: list[str] = []
+    found = [*(parts.source.warnings if parts.source else ()), *(parts.sink.warnings if parts.sink else ())]
     for number, call in enumerate(parts.calls):
         if not call.parallelism_given and call.execution == "sync":
             usual = f"parallelism is {DEFAULT_PARALLELISM} (Atlas: 1)"

@@ -16,6 +16,10 @@ from workers.model import Document, Dropped, Emission, Headers, Many, Meta, Refu
 
 Outcome = Document | Dropped | Refused | Many
 OnError = Literal["dlq", "ignore", "fail"]
+SourceKeyFormat = Literal["binData", "string", "json", "int", "long"]
+SinkKeyFormat = Literal["binData", "string", "json", "int", "long", "double"]
+Acks = Literal["all", "1", "0"]
+Compression = Literal["none", "gzip", "snappy", "lz4", "zstd"]
 
 
 class SegmentFunction(Protocol):
@@ -45,12 +49,25 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
-    """`$source`. `auto_offset_reset` is for a group that never committed; None names the default group."""
+    """`$source`. `auto_offset_reset` is for a group that never committed; None names the default group.
+
+    `key_format` is how `{$meta: "stream.source.key"}` sees the key, `key_format_error` what becomes of a
+    record whose key is none of that format; `ts_field` is the field that gets the record's time, if any.
+    """
 
     connection: str
     topics: tuple[str, ...]
     auto_offset_reset: Literal["earliest", "latest"] = "latest"
     group_id: str | None = None
+    key_format: SourceKeyFormat = "binData"
+    key_format_error: Literal["dlq", "passThrough"] = "dlq"
+    ts_field: str | None = None
+
+
+Reading = Callable[[Document | None, Meta], Refused | None]
+"""What `$source` does with a record before the first segment: (document or None for a tombstone, meta) ->
+Refused, or None where it may go on. Sets the meta's key and ts, and its own field of the document, in place:
+both were just made for this record and nobody else holds them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +107,14 @@ class CallSite:
 
 
 @dataclass(frozen=True, slots=True)
+class ProducerOptions:
+    """What `$emit` asks of the client that writes; None leaves it to the connection."""
+
+    acks: Acks | None = None
+    compression: Compression | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Sink:
     """`$emit` to Kafka.
 
@@ -104,17 +129,22 @@ class Sink:
     emission: Callable[[Document, Meta | None, bytes | None, Headers | None], Emission | Refused]
     operator: str = "$emit"
     path: str = ""
+    producer: ProducerOptions = ProducerOptions()
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A compiled processor. `sink` is None when the last stage is a call site (or, in `eval`, absent)."""
+    """A compiled processor. `sink` is None when the last stage is a call site (or, in `eval`, absent).
+
+    `reading` is None where `$source` leaves records as they are; else it needs each record's meta.
+    """
 
     source: SourceSpec | None
     segments: tuple[Segment, ...]
     call_sites: tuple[CallSite, ...]
     sink: Sink | None
     warnings: tuple[str, ...] = ()
+    reading: Reading | None = None
 
     def __post_init__(self) -> None:
         assert len(self.segments) == len(self.call_sites) + 1

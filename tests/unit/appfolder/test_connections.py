@@ -218,7 +218,7 @@ def test_every_unset_variable_is_named_with_its_place(tmp_path: Path) -> None:
         (K + "authentication: {mechanism: AWS_MSK_IAM}}",
          "a.authentication.mechanism", "AWS_MSK_IAM", "not in Penstock yet"),
         (K + "config: {acks: 1, lingerms: 5, linger.ms: soon}}", "a.config",
-         "acks is not allowed (it is always all", ""),
+         "acks is not allowed (it is all, so that", ""),
         (K + "config: {session.timeout.ms: 5000}}", "a",
          "groupProtocol: classic", ""),
         ("f: {type: AWSLambda, region: Frankfurt}", "f.region", "'Frankfurt'", "eu-central-1"),

@@ -1,28 +1,23 @@
-"""`$emit` to Kafka: topic, key and headers, fixed or by expression."""
+"""`$emit` to Kafka: topic, key, headers and format of what is written, fixed or by expression."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from topics.codecs import DateFormat, OutputFormat
+from workers.errors import Poison
 from workers.pipeline.check import Checker, Fields
 from workers.pipeline.nodes import Const, Node
 from workers.pipeline.parse import describe
+from workers.pipeline.program import Acks, Compression, ProducerOptions, SinkKeyFormat
 from workers.pipeline.spec import EmitSpec
+from workers.pipeline.wire import KEY_WRITERS, TOPIC_RULE, header_list, is_topic, key_by_type
 
 _NOT_YET: Final[Mapping[str, str]] = {
     "schemaRegistry": "values are written as JSON",
     "timeseries": "only Kafka is a sink",
     "parallelism": "use more partitions, --processes or replicas",
-}
-_CONFIG_NOT_YET: Final[Mapping[str, str]] = {
-    "acks": "all replicas in sync always acknowledge",
-    "compression_type": "records are compressed with lz4",
-    "dateFormat": "dates are Extended JSON",
-    "keyFormat": "a text is written as UTF-8, binData as it is, the rest as JSON",
-    "keyFormatError": "a key that cannot be written dead-letters its document",
-    "outputFormat": "values are relaxed Extended JSON",
-    "tombstoneWhen": "use options.tombstones for null values",
 }
 _OTHER_SINKS: Final[Mapping[str, str]] = {
     "db": "a time-series collection",
@@ -31,6 +26,53 @@ _OTHER_SINKS: Final[Mapping[str, str]] = {
     "path": "a file store",
     "projectId": "Google Pub/Sub",
 }
+_KEY_FORMATS: Final[Mapping[str, SinkKeyFormat]] = {name: name for name in KEY_WRITERS}
+_OUTPUT_FORMATS: Final[Mapping[str, OutputFormat]] = {
+    "relaxedJson": "relaxedJson",
+    "canonicalJson": "canonicalJson",
+    "basicJson": "basicJson",
+}
+_DATE_FORMATS: Final[Mapping[str, DateFormat]] = {"default": "default", "ISO8601": "ISO8601"}
+_COMPRESSIONS: Final[Mapping[str, Compression]] = {
+    "none": "none",
+    "gzip": "gzip",
+    "snappy": "snappy",
+    "lz4": "lz4",
+    "zstd": "zstd",
+}
+_ACKS: Final[Mapping[str, Acks]] = {"all": "all", "-1": "all", "1": "1", "0": "0"}
+_WEAK_ACKS: Final[Mapping[str, str]] = {
+    "1": "offsets are committed when the leader alone has the output: a broker that fails loses it",
+    "0": "offsets are committed when the output is sent: what the broker never got or refused is lost",
+}
+
+
+class _Options:
+    """Options within `config`, where Atlas documents them, or beside the topic, as older pages have them."""
+
+    def __init__(self, fields: Fields) -> None:
+        self.checker, self.beside, self.config = fields.checker, fields, fields.inner("config")
+
+    def place_of(self, name: str) -> Fields:
+        """The fields to read it from. Both know it from then on."""
+        if self.config is None:
+            return self.beside
+        if not self.config.has(name):
+            self.config.take(name)
+            return self.beside
+        if self.beside.has(name):
+            self.checker.wrong(self.beside.at(name), f"{name!r} a second time", "it once, within config")
+        self.beside.take(name)
+        return self.config
+
+    def expression(self, name: str) -> Node | None:
+        return self.place_of(name).expression(name)
+
+    def done(self) -> None:
+        """Whatever was not read is unknown."""
+        if self.config is not None:
+            self.config.done()
+        self.beside.done()
 
 
 def parse_emit(checker: Checker, spec: Any, path: str) -> EmitSpec | None:
@@ -43,21 +85,34 @@ def parse_emit(checker: Checker, spec: Any, path: str) -> EmitSpec | None:
             checker.wrong(fields.at(name), f"{what} as a sink is not in Penstock yet", "a Kafka topic")
     connection = fields.text("connectionName", required=True)
     topic = _topic(checker, fields)
-    key = fields.expression("key")
-    headers = _headers(checker, fields)
-    config = fields.inner("config")
-    if config is not None:
-        # Atlas documents key and headers within `config`, older pages beside the topic: both are read.
-        key = config.expression("key") if key is None else key
-        headers = _headers(checker, config) if headers is None else headers
-        config.refuse(_CONFIG_NOT_YET)
-        config.done()
+    options = _Options(fields)
+    key, key_format = _key(options)
+    headers = options.expression("headers")
+    _check_constant(checker, headers, header_list)
+    tombstone_when = options.expression("tombstoneWhen")
+    if isinstance(tombstone_when, Const) and not _is_refused(checker, tombstone_when):
+        if not isinstance(tombstone_when.value, bool):
+            checker.wrong(tombstone_when.path, describe(tombstone_when.value), "an expression: true or false")
+    output_format = options.place_of("outputFormat").choice("outputFormat", _OUTPUT_FORMATS, "relaxedJson")
+    date_format = options.place_of("dateFormat").choice("dateFormat", _DATE_FORMATS, "default")
+    producer, warnings = _producer(options)
     fields.refuse(_NOT_YET)
-    fields.refuse(_CONFIG_NOT_YET)
-    fields.done()
+    options.done()
     if len(checker.problems) > before or connection is None or topic is None:
         return None
-    return EmitSpec(path, connection, topic, key, headers)
+    return EmitSpec(
+        path,
+        connection,
+        topic,
+        key,
+        headers,
+        key_format=key_format,
+        tombstone_when=tombstone_when,
+        output_format=output_format,
+        date_format=date_format,
+        producer=producer,
+        warnings=warnings,
+    )
 
 
 def _topic(checker: Checker, fields: Fields) -> str | Node | None:
@@ -70,18 +125,61 @@ def _topic(checker: Checker, fields: Fields) -> str | Node | None:
     node = fields.expression("topic")
     if not isinstance(node, Const):
         return node
-    if isinstance(node.value, str) and node.value:
-        return node.value
-    checker.wrong(
-        fields.at("topic"), describe(node.value), "the name of a topic, or an expression that gives one"
-    )
+    name = node.value
+    if isinstance(name, str) and is_topic(name):
+        return name
+    expected = "the name of a topic, or an expression that gives one"
+    if isinstance(name, str) and name:
+        expected = f"{expected}: {TOPIC_RULE}"
+    checker.wrong(fields.at("topic"), describe(name), expected)
     return None
 
 
-def _headers(checker: Checker, fields: Fields) -> Node | None:
-    node = fields.expression("headers")
-    if isinstance(node, Const) and not isinstance(node.value, dict | list):
-        checker.wrong(
-            fields.at("headers"), describe(node.value), "a document of headers, or an array of {k, v}"
-        )
-    return node
+def _key(options: _Options) -> tuple[Node | None, SinkKeyFormat | None]:
+    """The key's expression and format. Atlas wants both or none; without a format the value's type
+    decides."""
+    key = options.expression("key")
+    place = options.place_of("keyFormat")
+    if not place.has("keyFormat"):
+        place.take("keyFormat")
+        _check_constant(options.checker, key, key_by_type)
+        return key, None
+    key_format = place.choice("keyFormat", _KEY_FORMATS, "binData")
+    if key is None:
+        options.checker.wrong(place.at("keyFormat"), "keyFormat without key", "both, or none of them")
+    _check_constant(options.checker, key, KEY_WRITERS[key_format])
+    return key, key_format
+
+
+def _producer(options: _Options) -> tuple[ProducerOptions, tuple[str, ...]]:
+    """What the client is to do, and a warning where that can lose results."""
+    place = options.place_of("compression_type")
+    compression: Compression | None = None
+    if place.has("compression_type"):
+        compression = place.choice("compression_type", _COMPRESSIONS, "none")
+    place = options.place_of("acks")
+    if not place.has("acks"):
+        place.take("acks")
+        return ProducerOptions(None, compression), ()
+    given = place.take("acks")
+    # A number in Atlas's table, a text in its prototype.
+    known = _ACKS.get(str(given)) if isinstance(given, int | str) and not isinstance(given, bool) else None
+    if known is None:
+        options.checker.wrong(place.at("acks"), describe(given), "one of all, -1, 1, 0")
+        return ProducerOptions(None, compression), ()
+    warnings = (f"{place.at('acks')}: {_WEAK_ACKS[known]}",) if known in _WEAK_ACKS else ()
+    return ProducerOptions(known, compression), warnings
+
+
+def _check_constant(checker: Checker, node: Node | None, write: Callable[[Any], Any]) -> None:
+    """What is known to fail for every document is a problem now."""
+    if isinstance(node, Const) and not _is_refused(checker, node):
+        try:
+            write(node.value)
+        except Poison as error:
+            checker.wrong(node.path, error.reason)
+
+
+def _is_refused(checker: Checker, node: Node) -> bool:
+    """Whether the constant only stands in for what was wrong."""
+    return any(problem.path.startswith(node.path) for problem in checker.problems)
