@@ -12,11 +12,12 @@ from typing import Any, Final
 from bson import Decimal128, Int64, ObjectId
 from bson.datetime_ms import DatetimeMS
 
-from workers.errors import Poison
+from workers.pipeline.binary import LENGTHS, double_of_bytes, number_of_bytes, text_of_bytes
 from workers.pipeline.dates import free_text
 from workers.pipeline.dates.arguments import date_of, to_moment
 from workers.pipeline.dates.reading import Unreadable
 from workers.pipeline.dates.zones import UTC_ZONE
+from workers.pipeline.inconvertible import failed, unsupported
 from workers.pipeline.numbers import from_decimal, to_decimal
 from workers.pipeline.text import date_text, number_text
 from workers.pipeline.values import (
@@ -37,15 +38,6 @@ _DOUBLE: Final = re.compile(
 )
 
 
-def unsupported(value: Any, to: str) -> Poison:
-    """The error of a pair of types that has no conversion."""
-    return Poison(f"unsupported conversion from {type_name(value)} to {to} in $convert")
-
-
-def _failed(value: Any, to: str, why: str) -> Poison:
-    return Poison(f"failed to convert {type_name(value)} to {to} in $convert: {why}")
-
-
 def _whole(value: Any, to: str, low: int, high: int) -> int:
     """A number, boolean, date (long only) or text as a whole number within the bounds."""
     kind = type_name(value)
@@ -53,8 +45,10 @@ def _whole(value: Any, to: str, low: int, high: int) -> int:
         return int(value)
     if kind == "string":
         if not _INTEGER.fullmatch(value):
-            raise _failed(value, to, "the text is no whole number")
+            raise failed(value, to, "the text is no whole number")
         found = int(value)
+    elif kind == "binData" and to in LENGTHS:
+        found = number_of_bytes(value, to)
     elif kind == "date" and to == "long":
         found = date_ms(value)
     elif is_number(value):
@@ -62,14 +56,14 @@ def _whole(value: Any, to: str, low: int, high: int) -> int:
         if (isinstance(number, Decimal) and not number.is_finite()) or (
             isinstance(number, float) and not math.isfinite(number)
         ):
-            raise _failed(value, to, "NaN or infinite")
+            raise failed(value, to, "NaN or infinite")
         if isinstance(number, Decimal) and number.adjusted() > 20:
-            raise _failed(value, to, "the number does not fit")
+            raise failed(value, to, "the number does not fit")
         found = int(number)
     else:
         raise unsupported(value, to)
     if not low <= found <= high:
-        raise _failed(value, to, "the number does not fit")
+        raise failed(value, to, "the number does not fit")
     return found
 
 
@@ -91,13 +85,15 @@ def to_double(value: Any) -> float:
     if kind == "string":
         found = float(value) if _DOUBLE.fullmatch(value) else None
         if found is None or (math.isinf(found) and value[-1:].isdigit()):
-            raise _failed(value, "double", "the text is no number, or out of range")
+            raise failed(value, "double", "the text is no number, or out of range")
         return found
+    if kind == "binData":
+        return double_of_bytes(value)
     if kind == "decimal":
         number = value.to_decimal()
         doubled = float(number)
         if math.isinf(doubled) and not number.is_infinite():
-            raise _failed(value, "double", "the number is out of range")
+            raise failed(value, "double", "the number is out of range")
         return doubled
     if kind == "bool" or is_number(value):
         return float(value)
@@ -110,17 +106,27 @@ def to_decimal128(value: Any) -> Decimal128:
     if kind == "date":
         return Decimal128(Decimal(date_ms(value)))
     if kind == "string":
-        if _DOUBLE.fullmatch(value):
-            try:
-                return Decimal128(value)
-            except (DecimalException, ValueError):
-                pass  # more digits or a larger exponent than a decimal has
-        raise _failed(value, "decimal", "the text is no number")
+        return _decimal_of_text(value)
     if kind == "decimal":
         return value  # type: ignore[no-any-return]
     if kind == "bool" or is_number(value):
         return from_decimal(to_decimal(int(value) if kind == "bool" else value))
     raise unsupported(value, "decimal")
+
+
+def _decimal_of_text(text: str) -> Decimal128:
+    """Rounded to 34 digits; what is beyond a decimal's range fails."""
+    if _DOUBLE.fullmatch(text):
+        try:
+            exact = Decimal(text)
+            rounded = from_decimal(exact)
+        except (DecimalException, ValueError):
+            pass  # an exponent beyond what even Python counts
+        else:
+            found = rounded.to_decimal()
+            if found.is_infinite() == exact.is_infinite() and found.is_zero() == exact.is_zero():
+                return rounded
+    raise failed(text, "decimal", "the text is no number, or out of range")
 
 
 def to_bool(value: Any) -> bool:
@@ -141,6 +147,8 @@ def to_text(value: Any) -> str:
         return str(value)
     if kind == "date":
         return date_text(value)
+    if kind == "binData":
+        return text_of_bytes(value, "auto")
     raise unsupported(value, "string")
 
 
@@ -151,7 +159,7 @@ def to_object_id(value: Any) -> ObjectId:
     if type_name(value) != "string":
         raise unsupported(value, "objectId")
     if not re.fullmatch("[0-9a-fA-F]{24}", value):
-        raise _failed(value, "objectId", "the text is not 24 hexadecimal digits")
+        raise failed(value, "objectId", "the text is not 24 hexadecimal digits")
     return ObjectId(value)
 
 
@@ -173,7 +181,7 @@ def _date_of_text(text: str) -> datetime | DatetimeMS:
     try:
         ms = free_text.read(text, UTC_ZONE)
     except Unreadable as error:
-        raise _failed(
+        raise failed(
             text, "date", f"the text is no date and time as 2024-01-31T12:30:00Z ({error.reason})"
         ) from None
     return date_of(ms, "$convert")
@@ -189,14 +197,4 @@ CONVERSIONS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "objectId": to_object_id,
     "date": to_date,
 }
-
-TYPE_NUMBERS: Final[Mapping[int, str]] = {
-    1: "double",
-    2: "string",
-    7: "objectId",
-    8: "bool",
-    9: "date",
-    16: "int",
-    18: "long",
-    19: "decimal",
-}
+"""By the type's name; those to binData have options (`binary.py`)."""

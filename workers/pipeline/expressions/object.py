@@ -1,7 +1,8 @@
-"""`$getField $mergeObjects $objectToArray`: documents as values."""
+"""`$arrayToObject $getField $mergeObjects $objectToArray $setField $unsetField`: documents as values."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from workers.errors import Poison
@@ -69,6 +70,106 @@ def to_array(document: Any) -> Any:
     return [{"k": name, "v": value} for name, value in document.items()]
 
 
+def from_array(array: Any) -> Any:
+    """A document of `[name, value]` pairs or of `{k, v}` documents; of two with one name the last counts."""
+    if is_nullish(array):
+        return None
+    if array.__class__ is not list:
+        raise Poison(f"$arrayToObject requires an array input, found: {type_name(array)}")
+    found: dict[str, Any] = {}
+    kind = array[0].__class__ if array else list
+    read = _KEYED.get(kind)
+    if read is None:
+        raise Poison(
+            f"$arrayToObject needs elements that are pairs or {{k, v}}, found: {type_name(array[0])}"
+        )
+    for item in array:
+        if item.__class__ is not kind:
+            raise Poison(f"$arrayToObject needs elements of one form, found {type_name(item)} among others")
+        name, value = read(item)
+        if name.__class__ is not str:
+            raise Poison(f"$arrayToObject needs keys that are strings, found: {type_name(name)}")
+        if "\0" in name:
+            raise Poison("$arrayToObject: a key holds a null byte")
+        found[name] = value
+    return found
+
+
+def _pair(item: list[Any]) -> tuple[Any, Any]:
+    if len(item) != _PAIR:
+        raise Poison(f"$arrayToObject requires an array of size 2 arrays, found one of {len(item)}")
+    return item[0], item[1]
+
+
+def _key_and_value(item: dict[str, Any]) -> tuple[Any, Any]:
+    if item.keys() != {"k", "v"}:
+        raise Poison("$arrayToObject requires documents with the fields 'k' and 'v', and no other")
+    return item["k"], item["v"]
+
+
+_KEYED: Final[dict[type, Callable[[Any], tuple[Any, Any]]]] = {list: _pair, dict: _key_and_value}
+_PAIR: Final = 2
+
+
+def with_field(field: Any, document: Any, value: Any) -> Any:
+    """The document with a field of that whole name; without it where the value is missing."""
+    if is_nullish(document):
+        return None
+    if document.__class__ is not dict:
+        raise Poison(f"$setField requires 'input' to evaluate to type Object, but got {type_name(document)}")
+    if value is not MISSING:
+        return {**document, field: value}
+    return {name: inner for name, inner in document.items() if name != field}
+
+
+def _parse_change(parsing: Parsing, spec: Any, path: str, scope: Scope) -> Node:
+    """Both: `$unsetField` is `$setField` with a value that is missing."""
+    name = path.rpartition(".")[2]
+    syntax = _SET_SYNTAX if name == "$setField" else _UNSET_SYNTAX
+    fields = ("field", "input", "value") if name == "$setField" else ("field", "input")
+    if not isinstance(spec, dict):
+        return parsing.wrong(path, "no document", syntax)
+    for given in spec:
+        if given not in fields:
+            return parsing.wrong(f"{path}.{given}", f"{name} has no field {given!r}", syntax)
+    for needed in fields:
+        if needed not in spec:
+            return parsing.wrong(path, f"the field {needed!r} is missing", syntax)
+    place = f"{path}.field"
+    field = parsing.expression(spec["field"], place, scope)
+    if not isinstance(field, Const):
+        return parsing.wrong(
+            place, "a name that depends on the document", "a text; {$literal: '$...'} for '$'"
+        )
+    if not isinstance(field.value, str) or "\0" in field.value:
+        return parsing.wrong(
+            place, f"a value of the type {type_name(field.value)}", "a text without null bytes"
+        )
+    document = parsing.expression(spec["input"], f"{path}.input", scope)
+    if name == "$unsetField":
+        return Call(UNSET_FIELD, (field, document, Const(MISSING, path)), path)
+    return Call(SET_FIELD, (field, document, parsing.expression(spec["value"], f"{path}.value", scope)), path)
+
+
+_SET_SYNTAX: Final = "{$setField: {field: <text>, input: <expression>, value: <expression>}}"
+_UNSET_SYNTAX: Final = "{$unsetField: {field: <text>, input: <expression>}}"
+
+SET_FIELD: Final = Operator(
+    name="$setField",
+    signature=Custom(_parse_change, _SET_SYNTAX),
+    meaning="A document with a field of that whole name, dots and dollars too; $$REMOVE removes it.",
+    example=Example(
+        {"$setField": {"field": "a.b", "input": "$o", "value": 2}}, {"x": 1, "a.b": 2}, {"o": {"x": 1}}
+    ),
+    function=with_field,
+)
+UNSET_FIELD: Final = Operator(
+    name="$unsetField",
+    signature=Custom(_parse_change, _UNSET_SYNTAX),
+    meaning="A document without the field of that whole name.",
+    example=Example({"$unsetField": {"field": "a.b", "input": "$o"}}, {"x": 1}, {"o": {"x": 1, "a.b": 2}}),
+    function=with_field,
+)
 GET_FIELD: Final = Operator(
     name="$getField",
     signature=Custom(_parse_get, _GET_SYNTAX),
@@ -79,7 +180,16 @@ GET_FIELD: Final = Operator(
 )
 
 OPERATORS: Final[dict[str, Operator]] = {
+    "$arrayToObject": Operator(
+        name="$arrayToObject",
+        signature=Positional(1, 1),
+        meaning="A document of an array of [name, value] or of {k, v}.",
+        example=Example({"$arrayToObject": "$a"}, {"x": 1, "y": 2}, {"a": [["x", 1], ["y", 2]]}),
+        function=from_array,
+    ),
     "$getField": GET_FIELD,
+    "$setField": SET_FIELD,
+    "$unsetField": UNSET_FIELD,
     "$mergeObjects": Operator(
         name="$mergeObjects",
         signature=Positional(0, None),
