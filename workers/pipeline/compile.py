@@ -13,6 +13,8 @@ from workers.pipeline import catalogue
 from workers.pipeline.check import Checker
 from workers.pipeline.emission import compile_sink
 from workers.pipeline.emit import Emitter
+from workers.pipeline.eval_stages import EVAL_STAGES
+from workers.pipeline.evaluator import evaluator
 from workers.pipeline.expressions.supplied import UNSUPPLIED, Supply
 from workers.pipeline.nodes import Node
 from workers.pipeline.parse import Parser
@@ -26,6 +28,7 @@ from workers.pipeline.stages.external_function import DEFAULT_PARALLELISM, parse
 from workers.pipeline.stages.source import ReadSpec, parse_source
 from workers.pipeline.unit import StageMark, Unit, depth_of
 from workers.pipeline.values import sort_key
+from workers.pipeline.whole import compile_listed
 
 MAX_STAGES: Final = 1_000
 
@@ -73,28 +76,15 @@ def compile_expression(spec: Any, path: str = "", supply: Supply = UNSUPPLIED) -
     node = parser.expression(spec, path or "expression")
     if parser.problems:
         raise Invalid(parser.problems)
-    evaluate = _evaluator(node)
+    evaluate = evaluator(node)
     return lambda doc: evaluate(doc, None)
-
-
-def _evaluator(node: Node) -> Callable[[Document, Meta | None], Any]:
-    emitter, unit = Emitter(), Unit()
-    emitter.names["poison"] = unit.poison
-    with emitter.block("def expression(d0, meta):"):
-        with emitter.block("try:"):
-            with depth_of(lambda: node.path):
-                emitter.line(f"return {emitter.value(node)}")
-        with emitter.block("except Exception as error:"):
-            emitter.line("raise poison(error) from None")
-    made: Callable[[Document, Meta | None], Any] = unit.make(emitter, "expression")
-    return made
 
 
 def _compile(pipeline: Any, file: str, supply: Supply, *, is_processor: bool) -> Program:
     checker = Checker(
         catalogue.operators(supply),
         catalogue.EXPRESSIONS_NOT_YET,
-        catalogue.STAGES,
+        catalogue.STAGES if is_processor else {**catalogue.STAGES, **EVAL_STAGES},
         catalogue.STAGES_NOT_YET,
         partial(compile_expression, supply=supply),
     )
@@ -108,7 +98,8 @@ def _compile(pipeline: Any, file: str, supply: Supply, *, is_processor: bool) ->
         _check_ends(checker, [name for name, _, _ in entries])
     checker.raise_problems(file)
     try:
-        segments = tuple(compile_segment(stages) for stages in parts.segments)
+        compile_stages_of = compile_segment if is_processor else compile_listed
+        segments = tuple(compile_stages_of(stages) for stages in parts.segments)
         calls = tuple(_call_site(call) for call in parts.calls)
         sink, sink_needs_meta = compile_sink(parts.sink) if parts.sink else (None, False)
         needs_meta = sink_needs_meta or bool(calls) or any(segment.needs_meta for segment in segments)
@@ -127,7 +118,7 @@ def _compile(pipeline: Any, file: str, supply: Supply, *, is_processor: bool) ->
 def _reading(spec: ReadSpec | None, needs_meta: bool) -> Reading | None:
     if spec is None:
         return None
-    time_field = None if spec.time_field is None else _evaluator(spec.time_field)
+    time_field = None if spec.time_field is None else evaluator(spec.time_field)
     return compile_reading(spec, time_field, needs_meta=needs_meta)
 
 

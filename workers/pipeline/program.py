@@ -38,6 +38,8 @@ class Segment:
 
     `is_identity` means that documents come back unchanged, so the engine may pass raw bytes on;
     `needs_meta` that `metas` must be given; `source_text` is the generated Python, for `penstock explain`.
+    `is_whole`: it takes every document there is at once, and its outcomes are not those of each document in
+    turn: only `penstock eval` has such segments.
     """
 
     run: SegmentFunction
@@ -45,6 +47,7 @@ class Segment:
     source_text: str
     is_identity: bool = False
     needs_meta: bool = False
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from topics.codecs import DateFormat, OutputFormat
+from workers.model import Document, Refused
 from workers.pipeline.nodes import Const, Emitting, Node, Scope
 from workers.pipeline.program import OnError, ProducerOptions, RetrySpec, SinkKeyFormat, SourceSpec
 
@@ -18,6 +19,7 @@ __all__ = [
     "StageSpec",
     "StageType",
     "Steps",
+    "Whole",
 ]
 
 
@@ -62,18 +64,26 @@ class StageEmitting(Emitting, Protocol):
 
 Emit = Callable[[StageEmitting], None]
 
+Whole = Callable[[list[Document]], Sequence[Document | Refused]]
+"""What a stage makes of all documents there are; it changes none of them."""
+
+
+def _nothing(_em: StageEmitting) -> None:
+    """A stage over a whole list has no source."""
+
 
 @dataclass(frozen=True, slots=True)
 class StageSpec:
     """A stage that is compiled into a segment: its name, its place, and what writes its source.
 
-    `sets_meta`: it changes the document's meta.
+    `sets_meta`: it changes the document's meta. `whole`: it is a stage over a whole list instead.
     """
 
     operator: str
     path: str
-    emit: Emit
+    emit: Emit = _nothing
     sets_meta: bool = False
+    whole: Whole | None = None
 
 
 @dataclass(frozen=True, slots=True)
