@@ -94,25 +94,19 @@ def tree_of(paths: list[Parts]) -> Tree:
     return root
 
 
-def included(doc: dict[str, Any], tree: Tree) -> dict[str, Any]:
-    """The fields of the tree alone, in the document's order."""
-    found: dict[str, Any] = {}
-    for name, value in doc.items():
-        inner = tree.get(name)
-        if inner is True:
-            found[name] = value
-        elif inner is not None:
-            kept = _included_value(value, inner)
-            if kept is not MISSING:
-                found[name] = kept
-    return found
-
-
-def _included_value(value: Any, tree: Tree) -> Any:
-    """What is within a value; an array keeps its documents' share and loses its scalars."""
+def included_value(value: Any, tree: Tree) -> Any:
+    """The fields of the tree alone within a value, in the document's order; an array keeps its documents'
+    share and loses its scalars. MISSING for a scalar."""
     if value.__class__ is dict:
-        return included(value, tree)
+        found: dict[str, Any] = {}
+        for name, held in value.items():
+            if name in tree:
+                inner = tree[name]
+                kept = held if inner is True else included_value(held, inner)
+                if kept is not MISSING:
+                    found[name] = kept
+        return found
     if value.__class__ is list:
-        items = (_included_value(item, tree) for item in value)
+        items = [included_value(item, tree) for item in value]
         return [item for item in items if item is not MISSING]
     return MISSING

@@ -75,8 +75,9 @@ def _custom(draw: st.DrawFn, name: str, inner: st.SearchStrategy[Any]) -> Any:
         return {name: {"branches": [{"case": draw(inner), "then": draw(inner)}], "default": draw(inner)}}
     if name == "$meta":
         return {name: "stream.source.topic"}
-    assert name == "$getField", f"{name} has a syntax of its own: write it here"
-    return {name: {"field": draw(st.sampled_from(NAMES)), "input": draw(inner)}}
+    if name == "$getField":
+        return {name: {"field": draw(st.sampled_from(NAMES)), "input": draw(inner)}}
+    return OPERATORS[name].example.expression
 
 
 expressions: st.SearchStrategy[Any] = st.recursive(

@@ -25,7 +25,7 @@ _DOUBLE: Final = frozenset({float})
 
 def total_of(values: Sequence[Any]) -> Any:
     """The sum of the numbers among the values, 0 without any. Doubles are summed without rounding between."""
-    classes = {value.__class__ for value in values}
+    classes = {*map(type, values)}
     if classes == _DOUBLE:
         return _exact(values)
     if classes == _INT and min(values) >= INT32_MIN and max(values) <= INT32_MAX:

@@ -8,6 +8,7 @@ from workers.errors import Poison
 from workers.pipeline.nodes import (
     Binding,
     Call,
+    Const,
     Emitting,
     Example,
     Named,
@@ -30,7 +31,7 @@ def _is_array(value: Any) -> bool:
 
 
 def is_in(value: Any, array: Any) -> bool:
-    """Whether an element is equal to the value (missing counts as null)."""
+    """Whether an element is equal to the value; a missing value equals none."""
     if array.__class__ is not list:
         raise Poison(f"$in requires an array as a second argument, found {type_name(array)}")
     if value.__class__ is str:
@@ -62,6 +63,30 @@ def concatenated(*arrays: Any) -> Any:
             raise Poison(f"$concatArrays only supports arrays, not {type_name(array)}")
         found += array
     return found
+
+
+def _emit_size(em: Emitting, call: Call) -> str:
+    array = em.value(call.given[0])
+    return em.assign(f"len({array}) if {array}.__class__ is list else {em.function(size)}({array})")
+
+
+def _emit_in(em: Emitting, call: Call) -> str:
+    value, array = call.given
+    one, many = em.value(value), em.value(array)
+    slow = f"{em.function(is_in)}({one}, {many})"
+    if isinstance(value, Const) and value.value.__class__ is str:
+        return em.assign(f"{one} in {many} if {many}.__class__ is list else {slow}")
+    return em.assign(slow)
+
+
+def _emit_element(em: Emitting, call: Call) -> str:
+    array, position = call.given
+    many, at = em.value(array), em.value(position)
+    slow = f"{em.function(element_at)}({many}, {at})"
+    if isinstance(position, Const) and position.value.__class__ is int and abs(position.value) <= INT32_MAX:
+        least = position.value + 1 if position.value >= 0 else -position.value
+        return em.assign(f"{many}[{at}] if {many}.__class__ is list and len({many}) >= {least} else {slow}")
+    return em.assign(slow)
 
 
 def _no_array(value: Any, operator: str) -> None:
@@ -140,6 +165,7 @@ OPERATORS: Final[dict[str, Operator]] = {
         meaning="The element at a position, from the end where it is below zero; missing beyond the ends.",
         example=Example({"$arrayElemAt": ["$a", -1]}, 3, {"a": [1, 2, 3]}),
         function=element_at,
+        emit=_emit_element,
         gives_missing=True,
     ),
     "$concatArrays": Operator(
@@ -164,6 +190,7 @@ OPERATORS: Final[dict[str, Operator]] = {
         meaning="Whether the value is an element of the array.",
         example=Example({"$in": ["$a", ["x", "y"]]}, True, {"a": "y"}),
         function=is_in,
+        emit=_emit_in,
         gives_bool=True,
     ),
     "$isArray": Operator(
@@ -203,5 +230,6 @@ OPERATORS: Final[dict[str, Operator]] = {
         meaning="The number of elements of an array.",
         example=Example({"$size": "$a"}, 2, {"a": [1, 2]}),
         function=size,
+        emit=_emit_size,
     ),
 }

@@ -7,35 +7,66 @@ from typing import Any, Final
 from workers.pipeline.nodes import Node, may_be_missing
 from workers.pipeline.parse import describe
 from workers.pipeline.paths import Parts, collision, fault, split, with_value, without
-from workers.pipeline.projection import Projection, included, read_fields, tree_of
+from workers.pipeline.projection import Projection, Tree, included_value, read_fields, tree_of
 from workers.pipeline.spec import StageEmitting, StageSpec, StageType, Steps
 
 _PROJECT: Final = "{$project: {<field>: 1 or <expression>, ...}} or {$project: {<field>: 0, ...}}"
 _ADD: Final = "{$addFields: {<field>: <expression>, ...}}"
 
 
-def _evaluated(em: StageEmitting, computed: list[tuple[Parts, Node]]) -> list[tuple[Parts, str, bool]]:
-    """Every expression, before anything is set: (path, local of the value, whether it may be missing)."""
+def _evaluated(em: StageEmitting, computed: list[tuple[Parts, Node]]) -> Values:
+    """Every expression, before anything is set."""
     return [(parts, em.value(node), may_be_missing(node)) for parts, node in computed]
 
 
-def _set_fields(em: StageEmitting, doc: str, values: list[tuple[Parts, str, bool]]) -> None:
+Values = list[tuple[Parts, str, bool]]
+"""(path, local of the value, whether it may be missing) of fields to set."""
+
+
+def _set_fields(em: StageEmitting, doc: str, values: Values) -> None:
     """Set what was computed on a document of our own. MISSING removes a field."""
+    # Fields within one field are set on one copy of it, when the first of them is.
+    inner: dict[str, Values] = {}
+    for parts, value, doubtful in values:
+        if len(parts) == 2:
+            inner.setdefault(parts[0], []).append((parts[1:], value, doubtful))
     for parts, value, doubtful in values:
         name = parts[0]
-        if len(parts) > 1:
+        if len(parts) > 2:
             em.line(
                 f"{doc}[{name!a}] = {em.function(with_value)}({doc}.get({name!a}, M), {parts!a}, {value}, 1)"
             )
-        elif value == "M":
-            em.line(f"{doc}.pop({name!a}, None)")
-        elif doubtful:
-            with em.block(f"if {value} is M:"):
-                em.line(f"{doc}.pop({name!a}, None)")
-            with em.block("else:"):
-                em.line(f"{doc}[{name!a}] = {value}")
+        elif len(parts) == 2:
+            if name in inner:
+                _set_inner(em, doc, name, inner.pop(name))
         else:
+            _set_field(em, doc, name, value, doubtful)
+
+
+def _set_field(em: StageEmitting, doc: str, name: str, value: str, doubtful: bool) -> None:
+    if value == "M":
+        em.line(f"{doc}.pop({name!a}, None)")
+    elif doubtful:
+        with em.block(f"if {value} is M:"):
+            em.line(f"{doc}.pop({name!a}, None)")
+        with em.block("else:"):
             em.line(f"{doc}[{name!a}] = {value}")
+    else:
+        em.line(f"{doc}[{name!a}] = {value}")
+
+
+def _set_inner(em: StageEmitting, doc: str, name: str, values: Values) -> None:
+    """Set fields of the document in a field: on a copy, or on a new one where there is none."""
+    holder, made = em.assign(f"{doc}.get({name!a}, M)"), em.name()
+    with em.block(f"if {holder}.__class__ is list:"):
+        em.line(f"{made} = {holder}")
+        for (field,), value, _ in values:
+            em.line(f"{made} = {em.function(with_value)}({made}, {(name, field)!a}, {value}, 1)")
+    with em.block("else:"):
+        em.line(f"{made} = {holder}.copy() if {holder}.__class__ is dict else {{}}")
+        for (field,), value, doubtful in values:
+            _set_field(em, made, field, value, doubtful)
+    em.line(f"{doc}[{name!a}] = {made}")
 
 
 def _emit_add(em: StageEmitting, computed: list[tuple[Parts, Node]]) -> None:
@@ -67,12 +98,27 @@ def _emit_inclusion(em: StageEmitting, projection: Projection) -> None:
             with em.block(f"for {name}, {value} in {before}.items():"):
                 em.line(f"if {name} in {names}: {after}[{name}] = {value}")
     else:
-        em.line(f"{after} = {em.function(included)}({before}, {em.constant(tree)})")
+        _emit_included(em, after, before, tree)
     _set_fields(em, after, values)
     em.document_is(after, ours=True)
     for parts, value, _ in values:
         if len(parts) == 1 and value.isidentifier():
             em.field_is(parts[0], value)
+
+
+def _emit_included(em: StageEmitting, after: str, before: str, tree: Tree) -> None:
+    """The fields of the tree, in the document's order; of most of them the whole."""
+    names, deeper = (
+        em.constant(frozenset(tree)),
+        em.constant({k: v for k, v in tree.items() if v is not True}),
+    )
+    name, value = em.name(), em.name()
+    em.line(f"{after} = {{}}")
+    with em.block(f"for {name}, {value} in {before}.items():"), em.block(f"if {name} in {names}:"):
+        with em.block(f"if {name} in {deeper}:"):
+            em.line(f"{value} = {em.function(included_value)}({value}, {deeper}[{name}])")
+            em.line(f"if {value} is M: continue")
+        em.line(f"{after}[{name}] = {value}")
 
 
 def _emit_exclusion(em: StageEmitting, paths: list[Parts]) -> None:
@@ -84,8 +130,15 @@ def _emit_exclusion(em: StageEmitting, paths: list[Parts]) -> None:
         if len(parts) == 1:
             em.line(f"{after}.pop({parts[0]!a}, None)")
         else:
-            inner = f"{em.function(without)}({after}[{parts[0]!a}], {parts!a}, 1)"
-            em.line(f"if {parts[0]!a} in {after}: {after}[{parts[0]!a}] = {inner}")
+            name, holder = parts[0], em.assign(f"{after}.get({parts[0]!a}, M)")
+            rest = f"{after}[{name!a}] = {em.function(without)}({holder}, {parts!a}, 1)"
+            if len(parts) > 2:
+                em.line(f"if {holder} is not M: {rest}")
+                continue
+            with em.block(f"if {holder}.__class__ is dict:"), em.block(f"if {parts[1]!a} in {holder}:"):
+                em.line(f"{after}[{name!a}] = {holder} = {holder}.copy()")
+                em.line(f"del {holder}[{parts[1]!a}]")
+            em.line(f"elif {holder} is not M: {rest}")
     changed = frozenset(parts[0] for parts in paths)
     em.document_is(after, ours=True, unchanged_from=before, changed=changed)
 
