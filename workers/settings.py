@@ -73,7 +73,7 @@ class EngineSettings:
     def with_options(self, options: ProcessorOptions) -> EngineSettings:
         """These settings with what the processor says otherwise."""
         said = {
-            "max_buffered_records": options.max_in_flight,
+            "max_buffered_records": options.max_buffered_records,
             "max_buffered_bytes": options.max_buffered_bytes,
             "commit_interval_seconds": options.commit_interval,
             "drain_timeout_seconds": options.drain_timeout,
@@ -82,7 +82,8 @@ class EngineSettings:
         }
         changed: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
         records = changed.get("max_buffered_records", self.max_buffered_records)
-        changed["poll_batch_records"] = min(self.poll_batch_records, records)
+        # One partition must not fill a small room with a single answer of the client.
+        changed["poll_batch_records"] = min(self.poll_batch_records, max(1, records // 8))
         drain = changed.get("drain_timeout_seconds", self.drain_timeout_seconds)
         revoke = changed.get("revoke_drain_seconds", self.revoke_drain_seconds)
         changed["revoke_drain_seconds"] = min(revoke, drain)
@@ -154,7 +155,7 @@ class ProcessorOptions(Model):
     revoke_drain: Seconds | None = Field(default=None, ge=0, le=60)
     # Below 50 ms the commits themselves become the load; above 60 s a crash repeats a minute of records.
     commit_interval: Seconds | None = Field(default=None, ge=0.05, le=60)
-    max_in_flight: int | None = Field(default=None, ge=1, le=1_000_000, strict=True)
+    max_buffered_records: int | None = Field(default=None, ge=1, le=1_000_000, strict=True)
     max_buffered_bytes: Bytes | None = Field(default=None, ge=MIB, le=8 * 1024 * MIB)
     # 64 MiB is message.max.bytes of our producers: nothing larger could be dead-lettered.
     max_record_bytes: Bytes | None = Field(default=None, ge=1024, le=64 * MIB)

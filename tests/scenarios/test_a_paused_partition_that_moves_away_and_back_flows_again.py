@@ -19,7 +19,7 @@ def test_a_paused_partition_that_moves_away_and_back_flows_again(world: World, p
     world.start_stub(f={"outcome": "hang"})
     source, results, dead = world.topic("in", 4), world.topic("out", 4), world.topic("dead")
     call = {"as": "x", "parallelism": 50, "timeout": "4s", "retry": {"maxAttempts": 1}, "onError": "ignore"}
-    options = {"maxInFlight": 400, "revokeDrain": "200ms"}
+    options = {"maxBufferedRecords": 400, "revokeDrain": "200ms"}
     app = world.write_app(world.connections(), {"p": calling(world, source, results, dead, call, **options)})
     for partition in range(4):
         world.produce(source, [{"id": number} for number in range(partition, COUNT, 4)], partition=partition)

@@ -7,6 +7,7 @@ partition's order.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import repeat
@@ -16,15 +17,25 @@ from typing import Any, Final
 from topics.codecs import json as codec
 from topics.codecs.errors import CodecError, NotADocument
 from workers.emit.topics import DistinctTopics
-from workers.engine.letters import not_encodable, poison, result_too_large, tombstone, too_many_topics
+from workers.engine.letters import (
+    internal,
+    not_encodable,
+    poison,
+    result_too_large,
+    tombstone,
+    too_many_topics,
+)
 from workers.engine.meta import meta_of
 from workers.engine.output import Produced, Sending
 from workers.engine.partition import PartitionRun, Slot
 from workers.engine.plain import Ends, Slice
+from workers.logs import log_event
 from workers.model import DROPPED, Document, Many, Meta, Refused
 from workers.pipeline.program import Program, Segment
 from workers.ports import SourceRecord
 from workers.progress.frontier import Span
+
+log = logging.getLogger(__name__)
 
 # Documents decoded before they are produced. 500 at once are 1 MB of Python objects that have left the
 # processor's caches by the time they are encoded; 50 stay there.
@@ -112,9 +123,24 @@ class Executor:
         if segment.is_identity:
             return docs
         began = perf_counter()
-        outcomes = segment.run(docs, metas if segment.needs_meta else None)
+        given = metas if segment.needs_meta else None
+        try:
+            outcomes: Sequence[Any] = segment.run(docs, given)
+        except Exception as error:
+            # A segment answers for its documents' errors itself, so this is a bug; it must cost the one
+            # document that met it, not the worker.
+            log_event(
+                log, logging.ERROR, "segment_failed", stages=", ".join(segment.stages), reason=repr(error)
+            )
+            outcomes = [self._alone(segment, doc, given, at) for at, doc in enumerate(docs)]
         self._ends.tally.segment_seconds += perf_counter() - began
         return outcomes
+
+    def _alone(self, segment: Segment, doc: Document, metas: Sequence[Meta] | None, at: int) -> Any:
+        try:
+            return segment.run([doc], None if metas is None else [metas[at]])[0]
+        except Exception as error:
+            return internal(error, segment.stages[0] if segment.stages else "", "", doc)
 
     def _follow(self, slot: Slot, place: int, segment_index: int, outcome: Any, meta: Meta | None) -> None:
         """What segment `segment_index` made of one document of a slot: on to the next call site, or to its
@@ -180,6 +206,9 @@ class Executor:
                 item = (emission.topic, emission.value, emission.key, emission.headers, record.timestamp()[1])
         except CodecError as error:
             self.done(slot, place, not_encodable(error, doc, sink.path))
+            return
+        except Exception as error:
+            self.done(slot, place, internal(error, sink.operator, sink.path, doc))
             return
         self.done(slot, place, item)
 

@@ -30,6 +30,7 @@ from workers.calls.contract import (
 from workers.calls.identity import client_context, record_id
 from workers.calls.retry import RetryPolicy, next_delay
 from workers.counting import Metrics
+from workers.engine.letters import internal
 from workers.engine.partition import Slot
 from workers.errors import ProcessorFailed, Retryable
 from workers.metrics import (
@@ -226,14 +227,16 @@ class Fanout:
         """What to send. A document that cannot be sent is dead-lettered whatever `onError` says."""
         site = self.site
         doc: Any = job.doc
-        if site.payload is not None:
-            doc = site.payload(doc, job.meta)
-            if isinstance(doc, Refused):
-                return doc
         try:
+            if site.payload is not None:
+                doc = site.payload(doc, job.meta)
+                if isinstance(doc, Refused):
+                    return doc
             body = codec.encode(doc)
         except CodecError as error:
             return Refused(error.reason, site.operator, site.path, job.doc, error_class="NotEncodable")
+        except Exception as error:
+            return internal(error, site.operator, site.path, job.doc)
         if len(body) > self._max_bytes:
             reason = (
                 f"the request is {len(body)} bytes, Lambda takes {self._max_bytes} in a call of this kind"
@@ -255,6 +258,8 @@ class Fanout:
             answer = await self._invoker.invoke(request)
         except Retryable as error:
             return judge_error(error), None
+        except (ValueError, TypeError, OSError) as error:
+            raise ProcessorFailed(f"calling {site.function} is not possible: {error!r}") from error
         finally:
             self.in_flight -= 1
             self._tally.attempted(time.monotonic() - began, len(body))
@@ -262,9 +267,13 @@ class Fanout:
         return judge(answer, site.execution, envelope=site.response == "envelope"), answer
 
     def _answered(self, job: Job, verdict: Answered) -> None:
-        doc = job.doc
-        if self.site.set_result is not None and verdict.value is not UNSET:
-            doc = self.site.set_result(doc, verdict.value)
+        doc, site = job.doc, self.site
+        if site.set_result is not None and verdict.value is not UNSET:
+            try:
+                doc = site.set_result(doc, verdict.value)
+            except Exception as error:
+                self._done.refused(job, internal(error, site.operator, site.path, job.doc))
+                return
         self._done.passed(job, doc)
 
     def _went_wrong(self, job: Job, failure: CallFailure, attempts: int, answer: InvokeAnswer | None) -> None:

@@ -62,6 +62,19 @@ class Letters:
         write(dead_letter(origin, refused, policy, now), without_content)
 
 
+def internal(error: Exception, operator: str, path: str, doc: Document | None) -> Refused:
+    """A document that met a bug of Penstock's own. It is dead-lettered like any other that cannot pass:
+    ending the process would bring the same record back to the next one."""
+    return Refused(
+        f"an error in Penstock itself: {error!r}"[:500],
+        operator,
+        path,
+        doc,
+        error_class="Internal",
+        scope="worker",
+    )
+
+
 def poison(error: NotADocument) -> Refused:
     """A record whose value is no document."""
     return Refused(error.reason, "$source", "", error_class=f"Poison({error.kind})")

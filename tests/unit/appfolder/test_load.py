@@ -104,7 +104,7 @@ def test_options_are_read_with_their_units(tmp_path: Path) -> None:
       drainTimeout: 10s
       revokeDrain: 500ms
       commitInterval: 1
-      maxInFlight: 100
+      maxBufferedRecords: 100
       maxRecordBytes: 1MiB
     {PROCESSOR.replace(chr(10), chr(10) + "    ")}"""
     (processor,) = load_app(write(tmp_path, {"processors/orders.yaml": text}), {}).processors
@@ -112,7 +112,7 @@ def test_options_are_read_with_their_units(tmp_path: Path) -> None:
     assert (processor.dead_letters.topic, processor.dead_letters.format) == ("dead", "document")
     assert (options.tombstones, options.on_data_loss) == ("drop", "earliest")
     assert (options.drain_timeout, options.revoke_drain, options.commit_interval) == (10.0, 0.5, 1.0)
-    assert (options.max_in_flight, options.max_record_bytes) == (100, 1024 * 1024)
+    assert (options.max_buffered_records, options.max_record_bytes) == (100, 1024 * 1024)
 
 
 @pytest.mark.parametrize(
@@ -147,8 +147,8 @@ def test_options_are_read_with_their_units(tmp_path: Path) -> None:
          "options.drainTimeout", "'5 days'", "500ms, 25s or 5m"),
         ("options: {drainTimeout: 1h}" + PROCESSOR,
          "options.drainTimeout", "'1h'", "at most 600"),
-        ("options: {maxInFlight: many}" + PROCESSOR,
-         "options.maxInFlight", "'many'", "a whole number"),
+        ("options: {maxBufferedRecords: many}" + PROCESSOR,
+         "options.maxBufferedRecords", "'many'", "a whole number"),
         ("options: {maxRecordBytes: 1GB}" + PROCESSOR,
          "options.maxRecordBytes", "'1GB'", "16MiB"),
         ("- $source: {connectionName: kafka, topic: orders}\n- $match: {a: {$date: soon}}",

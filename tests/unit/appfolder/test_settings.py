@@ -23,13 +23,13 @@ def test_what_a_processor_does_not_say_comes_from_the_engine() -> None:
 def test_a_processors_options_win() -> None:
     """Each of its bounds replaces the engine's."""
     changed = EngineSettings().with_options(
-        options(maxInFlight=100, maxBufferedBytes="2MiB", commitInterval="1s", drainTimeout=20,
+        options(maxBufferedRecords=100, maxBufferedBytes="2MiB", commitInterval="1s", drainTimeout=20,
                 revokeDrain="2s", maxRecordBytes="1MiB")
     )  # fmt: skip
     assert (changed.max_buffered_records, changed.max_buffered_bytes) == (100, 2 * 1024 * 1024)
     assert (changed.commit_interval_seconds, changed.drain_timeout_seconds) == (1.0, 20.0)
     assert (changed.revoke_drain_seconds, changed.max_record_bytes) == (2.0, 1024 * 1024)
-    assert changed.poll_batch_records == 100
+    assert changed.poll_batch_records == 12, "an eighth of the room"
 
 
 def test_bounds_that_depend_on_each_other_follow() -> None:

@@ -290,24 +290,39 @@ async def _crash(rig: Rig, crew: Crew) -> None:
     assert await asyncio.to_thread(rig.source.events.revoking, [FIRST]) == {}
 
 
-async def test_a_bug_in_a_segment_ends_the_worker() -> None:
-    """Fatal, and nothing more is committed."""
-    rig = build(plain_program())
-    crew = Crew([rig])
-    rig.processor._on_crash = crew.worker.crashed
-    rig.give({"id": 1})
-    await rig.all_committed(1)
-    rig.give({"id": 2}, {"id": 3, "do": "crash"})
-    await _crash(rig, crew)
-    assert rig.committed() == 1
+async def test_a_bug_in_a_segment_costs_one_document() -> None:
+    """The one that met it is dead-lettered as Internal, its neighbours of the same slice are results."""
+    async with running(plain_program()) as rig:
+        rig.give({"id": 1}, {"id": 2, "do": "crash"}, {"id": 3})
+        await rig.all_committed(3)
+        assert rig.ids() == [1, 3]
+        [letter] = rig.letters()
+        assert letter["errInfo"]["class"] == "Internal"
+        assert not rig.crashes
 
 
-async def test_a_bug_after_a_call_ends_the_worker() -> None:
-    """A place of a call site died."""
-    rig = build(calling_program(site(set_result=lambda doc, value: 1 / 0)))
+async def test_a_bug_after_a_call_costs_one_document() -> None:
+    """Setting the answer fails: a dead letter, and the worker lives."""
+    async with running(
+        calling_program(site(set_result=lambda doc, value: {1: doc, 2: 1 // (doc["id"] - 1)}))
+    ) as rig:
+        rig.give({"id": 1})
+        await rig.all_committed(1)
+        assert [letter["errInfo"]["class"] for letter in rig.letters()] == ["Internal"]
+        assert not rig.crashes
+
+
+async def test_a_place_of_a_call_site_that_dies_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its document would stay open for good."""
+    rig = build(calling_program(site()))
     crew = Crew([rig])
     for fanout in rig.processor.fanouts:
         fanout._on_crash = crew.worker.crashed
+
+    def planted(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(rig.processor.executor, "next_segment", planted)
     rig.give({"id": 1})
     await _crash(rig, crew)
     assert rig.committed() == 0
