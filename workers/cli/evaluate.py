@@ -20,6 +20,8 @@ from workers.pipeline.program import Program
 
 # Lines held at once: results come out while a long file is still read.
 SLICE_LINES = 500
+# Stages over the whole list hold it in memory: about 1 GB for a million documents of ten fields.
+MAX_WHOLE_LINES = 1_000_000
 MAX_LINE_BYTES = 64 * 1024 * 1024
 
 app = typer.Typer(add_completion=False)
@@ -113,7 +115,10 @@ def outcomes(runner: Runner, documents: Path) -> Iterator[Outcome]:
             number += 1
             if line.strip():
                 lines.append((number, _decoded(line)))
-            if len(lines) >= SLICE_LINES:
+            if len(lines) > MAX_WHOLE_LINES:
+                expected = f"at most {MAX_WHOLE_LINES:,} for $group, $sort and their like, which hold all"
+                raise Invalid([Problem(str(documents), f"line {number}", "too many documents", expected)])
+            if len(lines) >= SLICE_LINES and not runner.is_whole:
                 yield from runner.run(lines)
                 lines = []
     yield from runner.run(lines)

@@ -63,6 +63,8 @@ class Runner:
         self._program, self._answers = program, answers
         topics = program.source.topics if program.source is not None else ()
         self._topic = topics[0] if topics else "input"
+        self.is_whole = any(segment.is_whole for segment in program.segments)
+        """Whether `run` must be given every document there is at once."""
 
     def run(self, lines: Sequence[tuple[int, Document | NotADocument]]) -> Iterator[Outcome]:
         """The outcomes of numbered lines, in their order."""
@@ -79,11 +81,13 @@ class Runner:
                 else:
                     flowing.append(_Flowing(line, doc, meta))
         for number, segment in enumerate(self._program.segments):
-            flowing = self._segment(segment.run, flowing, found)
+            through = self._whole if segment.is_whole else self._segment
+            flowing = through(segment.run, flowing, found)
             if number < len(self._program.call_sites):
                 flowing = self._answered(self._program.call_sites[number], flowing, found)
         found += [self._emitted(one) for one in flowing]
-        yield from sorted(found, key=lambda outcome: outcome.line)
+        # A stage as $sort has put them in an order of its own.
+        yield from found if self.is_whole else sorted(found, key=lambda outcome: outcome.line)
 
     def _segment(self, run: Any, flowing: Sequence[_Flowing], found: list[Outcome]) -> list[_Flowing]:
         passed: list[_Flowing] = []
@@ -105,6 +109,18 @@ class Runner:
                         passed.append(_Flowing(one.line, doc, meta))
             else:
                 passed.append(_Flowing(one.line, result, one.meta))
+        return passed
+
+    def _whole(self, run: Any, flowing: Sequence[_Flowing], found: list[Outcome]) -> list[_Flowing]:
+        """What came of all documents together is of line 0; what is still the same document keeps its line."""
+        passed: list[_Flowing] = []
+        by_document = {id(one.doc): one for one in flowing}
+        for result in run([one.doc for one in flowing], [one.meta for one in flowing]):
+            if isinstance(result, Refused):
+                line = by_document[id(result.doc)].line if id(result.doc) in by_document else 0
+                found.append(_refused(line, result))
+            else:
+                passed.append(by_document.get(id(result)) or _Flowing(0, result, self._meta(0)))
         return passed
 
     def _answered(self, site: CallSite, flowing: Sequence[_Flowing], found: list[Outcome]) -> list[_Flowing]:

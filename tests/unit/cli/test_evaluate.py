@@ -105,3 +105,19 @@ def test_a_long_file_is_read_in_slices(capsys: Capture, tmp_path: Path) -> None:
     ran = evaluate(capsys, tmp_path, "[{$match: {n: {$gte: 0}}}]", lines)
     assert [json.loads(line)["n"] for line in ran.out.splitlines()] == list(range(1201))
     assert ran.err.endswith("1201 documents: 1201 results, 0 dropped, 0 refused\n")
+
+
+def test_stages_over_the_whole_list_see_every_line(capsys: Capture, tmp_path: Path) -> None:
+    """$group and $sort see more than a slice; results come in the order of the stages, not of the lines."""
+    pipeline = '[{"$group": {"_id": {"$mod": ["$n", 2]}, "count": {"$sum": 1}}}, {"$sort": {"_id": -1}}]'
+    ran = evaluate(capsys, tmp_path, pipeline, [f'{{"n": {n}}}' for n in range(1001)] + ['{"n": "x"}'])
+    assert ran.out.splitlines() == ['{"_id":1,"count":500}', '{"_id":0,"count":501}']
+    assert "line 1002: refused at pipeline[0].$group._id.$mod" in ran.err
+    assert "3 documents: 2 results, 0 dropped, 1 refused" in ran.err
+
+
+def test_a_sorted_document_keeps_its_line(capsys: Capture, tmp_path: Path) -> None:
+    """What a stage over the list did not change is still that of its line."""
+    lines = ['{"n": 1}', '{"n": 3}', '{"n": 2}']
+    ran = evaluate(capsys, tmp_path, '[{"$sort": {"n": -1}}, {"$limit": 2}]', lines, "--json")
+    assert [one["line"] for one in json.loads(ran.out)["outcomes"]] == [2, 3]
