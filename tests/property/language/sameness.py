@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from bson import Decimal128
+
 from tests.property.language import reference
 from tests.property.language.reference import kind
 from tests.property.language.reference.values import flags_of
@@ -29,7 +31,7 @@ def same(left: Any, right: Any) -> bool:
     if name == "double":
         return _near(left, right) and (left != 0 or math.copysign(1, left) == math.copysign(1, right))
     if name == "decimal":
-        return _near(left.to_decimal(), right.to_decimal())
+        return _near(Decimal128.to_decimal(left), Decimal128.to_decimal(right))
     if name == "regex":
         return bool(left.pattern == right.pattern) and flags_of(left) == flags_of(right)
     return reference.compare(left, right) == 0

@@ -158,7 +158,7 @@ def divide(left: Any, right: Any) -> Any:
 
 
 def modulo(left: Any, right: Any) -> Any:
-    """`$mod`: the remainder has the sign of the dividend; an integral double divides an integer as one."""
+    """`$mod`: the remainder has the sign of the dividend."""
     if not (is_number(left) and is_number(right)):
         if nullish(left) or nullish(right):
             return None
@@ -178,6 +178,8 @@ def modulo(left: Any, right: Any) -> Any:
         return _fmod(to_double(left), to_double(right))
     if isinstance(right, float) and right != int(right):
         return _fmod(to_double(left), right)
+    if isinstance(right, float):
+        raise Unsure("whether an integer modulo a whole double is an integer")
     exact = abs(int(left)) % abs(int(right)) * (-1 if left < 0 else 1)
     is_long = "long" in (kind(left), kind(right))
     return Int64(exact) if is_long else exact
@@ -211,7 +213,9 @@ def _to_whole(of_double: Callable[[float], Any], rounding: str) -> Callable[[Any
             return value if not math.isfinite(value) else math.copysign(float(of_double(value)), value)
         if isinstance(value, Decimal128):
             exact = value.to_decimal()
-            return value if not exact.is_finite() else decimal(exact.to_integral_value(rounding))
+            if exact.is_infinite():
+                raise Unsure("the whole number near a decimal infinity")
+            return value if exact.is_nan() else decimal(exact.to_integral_value(rounding))
         return value
 
     return function
@@ -220,11 +224,11 @@ def _to_whole(of_double: Callable[[float], Any], rounding: str) -> Callable[[Any
 def _to_place(rounding: str) -> Callable[..., Any]:
     def function(value: Any, *place_given: Any) -> Any:
         place = place_given[0] if place_given else 0
-        if nullish(value):
+        if nullish(place) and not nullish(value) and not is_number(value):
+            raise Unsure("null beside an error")
+        if nullish(value) or nullish(place):
             return None
         need_number(value, "rounding")
-        if nullish(place):
-            return None
         digits = need_integral(place, "the place")
         if not -20 <= digits <= 100:
             raise DataError("the place must be from -20 to 100")
@@ -237,6 +241,8 @@ def _to_place(rounding: str) -> Callable[..., Any]:
                 raise DataError("the rounded number does not fit")
             return of_kind(name, rounded)
         plain = value.to_decimal() if name == "decimal" else Decimal(value)
+        if name == "decimal" and plain.is_infinite():
+            raise Unsure("the whole number near a decimal infinity")
         if not plain.is_finite():
             return value
         exact = DECIMAL.create_decimal(plain)

@@ -21,6 +21,7 @@ from tests.property.language.reference.interpreter import (
     positional,
     register,
     run,
+    unread,
 )
 from tests.property.language.reference.strings import number_text
 from tests.property.language.reference.tower import decimal, fits_long, integral, to_decimal, to_double, whole
@@ -229,9 +230,11 @@ def _convert(argument: Any, env: Environment) -> Any:
     if "format" in argument or "base" in argument:
         raise Unsure("conversion by a format")
     value = run(argument["input"], env)
-    target = _target(run(argument["to"], env))
+    to = run(argument["to"], env)
     if nullish(value):
+        unread(lambda: _target(to))
         return run(argument["onNull"], env) if "onNull" in argument else None
+    target = _target(to)
     if target is None:
         return None
     try:

@@ -37,6 +37,8 @@ def number_text(value: Any) -> str:
     if not is_finite(value):
         return "NaN" if is_nan(value) else ("Infinity" if value > 0 else "-Infinity")
     text = repr(value).removesuffix(".0")
+    if text != f"{value:.16g}":
+        raise Unsure("the digits of a double")
     if "e" in text or len(text.strip("-0.").replace(".", "")) > 15 or value == 0 > text.find("0"):
         raise Unsure("the digits of a double")
     if text == "-0":

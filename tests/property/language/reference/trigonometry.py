@@ -12,11 +12,11 @@ from bson import Decimal128
 from tests.property.language.reference.arithmetic import need_number
 from tests.property.language.reference.interpreter import positional, register
 from tests.property.language.reference.tower import decimal, to_double
-from tests.property.language.reference.values import DataError, Unsure, kind, nullish
+from tests.property.language.reference.values import DataError, Rough, Unsure, kind, nullish
 
 
 def _as(value: Any, result: float) -> Any:
-    return decimal(Decimal(result)) if isinstance(value, Decimal128) else result
+    return Rough(decimal(Decimal(result)).to_decimal()) if isinstance(value, Decimal128) else result
 
 
 def _within(function: Callable[[float], float], least: float, most: float) -> Callable[[Any], Any]:

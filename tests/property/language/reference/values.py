@@ -39,6 +39,13 @@ class Unsure(Exception):
     """The manual does not settle what happens here."""
 
 
+class Rough(Decimal128):
+    """A decimal computed as a double: good to be compared with a tolerance, not to be computed with."""
+
+    def to_decimal(self) -> Decimal:
+        raise Unsure("what is computed from an approximate decimal")
+
+
 INT_MIN: Final = -(2**31)
 INT_MAX: Final = 2**31 - 1
 LONG_MIN: Final = -(2**63)
