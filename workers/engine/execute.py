@@ -25,7 +25,7 @@ from workers.engine.letters import (
     tombstone,
     too_many_topics,
 )
-from workers.engine.meta import meta_of
+from workers.engine.meta import RecordMeta
 from workers.engine.output import Produced, Sending
 from workers.engine.partition import PartitionRun, Slot
 from workers.engine.plain import Ends, Slice
@@ -68,7 +68,7 @@ class Executor:
         if self._plain_sink is not None:
             self._run_plain(Slice(partition, records, span, self._plain_sink, self._ends), records)
             return
-        metas = [meta_of(record) for record in records] if self._needs_meta else None
+        metas: list[Meta] | None = [RecordMeta(record) for record in records] if self._needs_meta else None
         outcomes = self._outcomes(records, metas)
         for index, (record, outcome) in enumerate(zip(records, outcomes, strict=True)):
             slot = Slot(partition, record, span, index)
@@ -79,7 +79,7 @@ class Executor:
     def _run_plain(self, slice_: Slice, records: list[SourceRecord]) -> None:
         for first in range(0, len(records), CHUNK_RECORDS):
             chunk = records[first : first + CHUNK_RECORDS]
-            metas = [meta_of(record) for record in chunk] if self._needs_meta else None
+            metas: list[Meta] | None = [RecordMeta(record) for record in chunk] if self._needs_meta else None
             slice_.produce(self._outcomes(chunk, metas), first)
 
     def _outcomes(self, records: list[SourceRecord], metas: list[Meta] | None) -> Sequence[Any]:

@@ -11,18 +11,37 @@ from workers.pipeline.values import date_from_ms
 from workers.ports import SourceRecord
 
 
-def meta_of(record: SourceRecord) -> Meta:
-    """`stream.source` of Atlas for a Kafka record; the key as bytes, `ts` as a date."""
-    source: dict[str, Any] = {
-        "type": "kafka",
-        "topic": record.topic(),
-        "partition": record.partition(),
-        "offset": record.offset(),
-        "ts": date_from_ms(record.timestamp()[1]),
-        "key": record.key(),
-        "headers": [{"k": name, "v": value} for name, value in record.headers() or ()],
-    }
-    return Meta(source)
+class RecordMeta(Meta):
+    """The meta of one record, made when it is first read: most pipelines with calls never do, and building it
+    for every record was 4 us of a call's 60."""
+
+    __slots__ = ("_record", "_source")
+
+    def __init__(self, record: SourceRecord) -> None:
+        self._record = record
+        self._source: dict[str, Any] | None = None
+        self.user = {}
+        self.external_function = {}
+
+    @property  # type: ignore[override]
+    def source(self) -> dict[str, Any]:
+        """`stream.source` of Atlas for a Kafka record; the key as bytes, `ts` as a date."""
+        if self._source is None:
+            record = self._record
+            self._source = {
+                "type": "kafka",
+                "topic": record.topic(),
+                "partition": record.partition(),
+                "offset": record.offset(),
+                "ts": date_from_ms(record.timestamp()[1]),
+                "key": record.key(),
+                "headers": [{"k": name, "v": value} for name, value in record.headers() or ()],
+            }
+        return self._source
+
+    @source.setter
+    def source(self, value: dict[str, Any]) -> None:
+        self._source = value
 
 
 def origin_of(record: SourceRecord) -> Origin:
