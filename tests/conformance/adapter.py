@@ -36,6 +36,11 @@ WRAPPERS: Final = frozenset(
     "$minKey $maxKey $code $scope $symbol $undefined".split()
 )
 
+# How a refusal names what is not there. An option or type that nobody knows is the case's own mistake.
+ABSENT: Final = re.compile(
+    r"unknown (?:operator|stage|accumulator) (\$\w+)|^(\$\w+) is not (?:supported|in Penstock)"
+)
+
 
 def compiler(name: str) -> Any:
     """`compile_expression` or `compile_stages`, looked up on use: a query without `$expr` needs neither."""
@@ -99,9 +104,8 @@ def _absent(error: Invalid, kind: str) -> Iterator[str]:
     """Names of the language among what was refused as unknown or as not supported."""
     names = {"expression": EXPRESSION_NAMES, "match": QUERY_NAMES}.get(kind, STAGE_NAMES)
     for problem in error.problems:
-        if any(words in str(problem) for words in ("unknown", "not supported", "not in Penstock")):
-            known = EXPRESSION_NAMES if "$expr" in problem.path else names
-            yield from (name for name in re.findall(r"\$\w+", problem.found) if name in known)
+        known = EXPRESSION_NAMES if "$expr" in problem.path else names
+        yield from (name for found in ABSENT.findall(problem.found) for name in found if name in known)
 
 
 def main() -> None:

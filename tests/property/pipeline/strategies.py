@@ -45,6 +45,21 @@ _leaves: st.SearchStrategy[Any] = st.one_of(
 )
 
 
+# Arguments that are hardly ever right by chance.
+_WORDS: Final[dict[str, st.SearchStrategy[Any]]] = {
+    "to": st.sampled_from(
+        ["int", "long", "double", "decimal", "bool", "string", "objectId", "date", "binData", 16, None]
+    )
+    | st.just({"type": "binData", "subtype": 4}),
+    "format": st.sampled_from(["base64", "base64url", "hex", "utf8", "uuid", "auto", "%Y-%m-%d"]),
+    "byteOrder": st.sampled_from(["little", "big"]),
+    "base": st.sampled_from([2, 8, 10, 16]),
+    "unit": st.sampled_from(["year", "month", "week", "day", "hour", "millisecond"]),
+    "timezone": st.sampled_from(["UTC", "Europe/Berlin", "-03:30"]),
+    "n": st.integers(1, 3),
+}
+
+
 @st.composite
 def _calls(draw: st.DrawFn, inner: st.SearchStrategy[Any]) -> Any:
     """A call of any operator of the catalogue, with arguments of the right number and names."""
@@ -56,7 +71,7 @@ def _calls(draw: st.DrawFn, inner: st.SearchStrategy[Any]) -> Any:
     if isinstance(rule, Named | Binding):
         named = rule.named if isinstance(rule, Binding) else rule
         chosen = [*named.required, *(name for name in named.optional if draw(st.booleans()))]
-        return {name: {field: draw(inner) for field in chosen}}
+        return {name: {field: draw(_WORDS.get(field, st.nothing()) | inner) for field in chosen}}
     assert isinstance(rule, Custom)
     return draw(_custom(name, inner))
 
@@ -75,8 +90,19 @@ def _custom(draw: st.DrawFn, name: str, inner: st.SearchStrategy[Any]) -> Any:
         return {name: {"branches": [{"case": draw(inner), "then": draw(inner)}], "default": draw(inner)}}
     if name == "$meta":
         return {name: "stream.source.topic"}
-    if name == "$getField":
+    if name in ("$getField", "$unsetField"):
         return {name: {"field": draw(st.sampled_from(NAMES)), "input": draw(inner)}}
+    if name == "$setField":
+        field = draw(st.sampled_from([*NAMES, "a.b"]))
+        return {name: {"field": field, "input": draw(inner), "value": draw(inner)}}
+    if name == "$sortArray":
+        by = st.sampled_from([1, -1, {"a": 1}, {"b.c": -1, "a": 1.0}])
+        return {name: {"input": draw(inner), "sortBy": draw(by)}}
+    if name == "$zip":
+        arrays = draw(st.lists(inner, min_size=1, max_size=2))
+        defaults = draw(st.just([]) | st.lists(inner, min_size=len(arrays), max_size=len(arrays)))
+        longest = bool(defaults) or draw(st.booleans())
+        return {name: {"inputs": arrays, "useLongestLength": longest, "defaults": defaults}}
     return OPERATORS[name].example.expression
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, Final
 
 from bson.datetime_ms import DatetimeMS
@@ -34,6 +34,9 @@ from workers.pipeline.values import (
     number_kind,
     type_name,
 )
+
+# The whole part of any quotient of two decimals: 1E+6144 divided by 1E-6176 has 12,320 digits.
+_EXACT: Final = Context(prec=12_400, Emin=-9999, Emax=9999, flags=[], traps=[])
 
 
 def add(*values: Any) -> Any:
@@ -160,7 +163,7 @@ def mod(left: Any, right: Any) -> Any:
         under = to_decimal(right)
         if under.is_zero():
             raise Poison("can't $mod by zero")
-        return from_decimal(DECIMAL.remainder(to_decimal(left), under))
+        return from_decimal(_EXACT.remainder(to_decimal(left), under))
     if right == 0:
         raise Poison("can't $mod by zero")
     if kind == "double":

@@ -26,6 +26,11 @@ def _double(value: Any) -> float:
     return float(to_decimal(value)) if kind_of(value, "") == "decimal" else float(value)
 
 
+def _is_above(number: Decimal, limit: int = 0) -> bool:
+    """NaN is not; Python raises an error where it is compared."""
+    return not number.is_nan() and number > limit
+
+
 def _exp_of_double(number: float) -> float:
     try:
         return math.exp(number)
@@ -60,8 +65,10 @@ def sqrt(value: Any) -> Any:
     """The square root."""
     if is_nullish(value):
         return None
-    if kind_of(value, "$sqrt") == "decimal" and value.to_decimal() >= 0:
-        return from_decimal(_WORK.sqrt(value.to_decimal()))
+    if kind_of(value, "$sqrt") == "decimal":
+        exact = value.to_decimal()
+        if exact.is_zero() or _is_above(exact):
+            return from_decimal(_WORK.sqrt(exact))
     number = _double(value)
     if number < 0:
         raise Poison("$sqrt's argument must be greater than or equal to 0")
@@ -74,7 +81,7 @@ def _logarithm(
     def logarithm(value: Any) -> Any:
         if is_nullish(value):
             return None
-        if kind_of(value, operator) == "decimal" and value.to_decimal() > 0:
+        if kind_of(value, operator) == "decimal" and _is_above(value.to_decimal()):
             return from_decimal(of_decimal(value.to_decimal()))
         return of_double(_positive(value, operator))
 
@@ -97,7 +104,7 @@ def log(value: Any, base: Any) -> Any:
     kind = widest(kind_of(value, "$log"), kind_of(base, "$log"))
     if kind == "decimal":
         number, under = to_decimal(value), to_decimal(base)
-        if number > 0 and under > 0 and under != 1:
+        if _is_above(number) and _is_above(under) and under != 1:
             return from_decimal(_log_of_decimal(number, under))
     one, two = _positive(value, "$log"), _double(base)
     if two <= 0 or two == 1:
@@ -123,7 +130,7 @@ def power(base: Any, exponent: Any) -> Any:
     kind = widest(kind_of(base, "$pow"), kind_of(exponent, "$pow"))
     if kind == "decimal":
         number, times = to_decimal(base), to_decimal(exponent)
-        _refuse_zero(number.is_zero() and times < 0)
+        _refuse_zero(number.is_zero() and _is_above(times.copy_negate()))
         return from_decimal(_power_of_decimals(number, times))
     _refuse_zero(base == 0 and exponent < 0)
     if kind == "double":
