@@ -41,7 +41,7 @@ def shape(answer: dict[str, Any]) -> dict[str, Any]:
     return {key: True if key != "result" else value for key, value in answer.items()}
 
 
-@pytest.mark.parametrize("kind", ["match"])
+@pytest.mark.parametrize("kind", ["expression", "match", "stages"])
 def test_the_language_answers_as_it_should(kind: str) -> None:
     """Every case of the kind: the value, a refusal, or the name of what is not there."""
     lines = (HERE / "cases" / f"{kind}.jsonl").read_text(encoding="utf-8").splitlines()
