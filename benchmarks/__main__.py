@@ -9,11 +9,11 @@ from functools import partial
 from typing import Final
 
 from benchmarks.broker import Broker, broker
-from benchmarks.cases import calls, invoker, pipeline_kafka
+from benchmarks.cases import calls, invoker, language, pipeline_kafka
 from benchmarks.machine import machine
 from benchmarks.report import Findings, markdown, write
 
-CASES: Final = ("invoker", "pipeline_kafka", "loop", "calls")
+CASES: Final = ("language", "invoker", "pipeline_kafka", "loop", "calls")
 PIPELINE_RECORDS: Final = 200_000
 CALL_RECORDS: Final = 60_000
 ROUNDS: Final = 5
@@ -42,6 +42,10 @@ def main() -> None:
 
     pipeline = (options.records or PIPELINE_RECORDS, options.rounds or ROUNDS)
     calling = (options.records or CALL_RECORDS, options.rounds or CALL_ROUNDS)
+    if "language" in chosen:
+        measure(
+            lambda: language.run(options.records or language.DOCUMENTS, options.rounds or language.ROUNDS)
+        )
     if "invoker" in chosen:
         measure(lambda: invoker.run(*calling))
     on_broker: dict[str, Callable[[Broker], Findings]] = {

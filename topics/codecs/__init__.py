@@ -17,6 +17,7 @@ from topics.codecs.json import (
     encode,
     encode_canonical,
     encode_value,
+    is_relaxed,
 )
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "encode_canonical",
     "encode_value",
     "encoder",
+    "is_relaxed",
 ]

@@ -126,6 +126,12 @@ def encode_canonical(value: Any) -> bytes:
         raise not_encodable(error) from None
 
 
+def is_relaxed(value: bytes) -> bool:
+    """Whether the bytes that a document was decoded from say it in relaxed Extended JSON already: no type
+    wrapper within, which might be of another form. They stand for that document as well as `encode`'s."""
+    return not ((_DOLLAR in value and b'"$' in value) or (_BACKSLASH in value and _ESCAPED_DOLLAR in value))
+
+
 def _finish(value: bytes, found: Any) -> Any:
     """The checks and the conversion that only some values need: the text is asked first whether it may."""
     if found.__class__ is not dict and found.__class__ is not list:

@@ -185,3 +185,11 @@ def test_header_names_are_ours_and_distinct() -> None:
     assert headers.DEAD_LETTER.name == "penstock-dead-letter"
     assert len(set(names)) == len(names)
     assert all(name.startswith(headers.PREFIX) for name in names)
+
+
+def test_bytes_without_a_type_wrapper_stand_for_their_document() -> None:
+    """A `$` at the front of a text is taken for a wrapper too: asked is what costs little, and never wrong."""
+    assert codecs.is_relaxed(b'{"a": 1, "price": "5$"}')
+    assert codecs.is_relaxed(b'{"a": "\\n"}')
+    assert not codecs.is_relaxed(b'{"a": {"$numberLong": "1"}}')
+    assert not codecs.is_relaxed(b'{"a": {"\\u0024numberLong": "1"}}')
