@@ -49,62 +49,68 @@ _UNITS = (
 )
 _NO_YEAR = rf"{_NAME}[ .\t-]*{_DAY}(?:[,.stndrh\t ]+|$)"
 
+_DIGITS: Final = "0123456789"
 _SPACE: Final = " \t\n\v\f\r"
 _SKIPPED: Final = " \t\n.,\0"
 
 _DATE, _TIME, _BOTH, _OTHER = "date", "time", "date time", ""
 
+# Each: what it gives, what it can begin with (0: a digit, a: a letter, +: anything else), and how it looks.
 # What fits equally long is taken by the first.
 _RULES: Final = tuple(
-    (kind, re.compile(text, re.IGNORECASE | re.ASCII))
-    for kind, text in (
-        (_OTHER, r"@(?P<stamp>-?\d{1,18})(?:\.(?P<f>\d{0,6}))?"),
-        (_TIME, rf"{_HOUR_12}{_AM_PM}"),
-        (_TIME, rf"{_HOUR_12}[:.]{_MINUTE_2}{_AM_PM}"),
-        (_TIME, rf"{_HOUR_12}[:.]{_MINUTE}[:.]{_SECOND_2}{_AM_PM}"),
-        (_TIME, rf"{_HOUR_12}:{_MINUTE_2}:{_SECOND_2}[:.](?P<f>\d+){_AM_PM}"),
-        (_TIME, rf"t{_HOUR}"),
-        (_TIME, rf"t?{_HOUR}[:.]{_MINUTE}"),
-        (_TIME, rf"t?{_HOUR}[:.]{_MINUTE}[:.]{_SECOND}(?:\.(?P<f>\d+))?"),
-        (_OTHER, r"t?(?P<hhmm>(?:2[0-4]|[01]\d)[0-5]\d)"),
-        (_TIME, rf"t?{_HOUR_2}{_MINUTE_2}{_SECOND_2}"),
-        (_DATE, rf"{_MONTH}/{_DAY}(?:/{_YEAR})?"),
-        (_DATE, rf"(?P<y>[+-]?\d{{4}})-{_MONTH_2}-{_DAY_2}"),
-        (_DATE, rf"{_YEAR_4}/{_MONTH_2}/{_DAY_2}/?"),
-        (_DATE, rf"{_YEAR_4}/{_MONTH}/{_DAY}"),
-        (_DATE, rf"(?P<y>\d\d)-{_MONTH_2}-{_DAY_2}"),
-        (_DATE, rf"(?P<y>[+-]\d{{5,9}})-{_MONTH_2}-{_DAY_2}"),
-        (_DATE, rf"{_YEAR_4}-{_MONTH}"),
-        (_DATE, rf"{_YEAR}-{_MONTH}-{_DAY}"),
-        (_DATE, rf"{_DAY}[ \t.-]*{_NAME}[ \t.-]*{_YEAR}"),
-        (_DATE, rf"{_DAY}[.\t-]{_MONTH}[.-]{_YEAR_4}"),
-        (_DATE, rf"{_DAY}[.\t]{_MONTH}\.(?P<y>\d\d)"),
-        (_DATE, rf"{_NAME}[ .\t-]*{_YEAR_4}"),
-        (_DATE, rf"{_YEAR_4}[ .\t-]*{_NAME}"),
-        (_DATE, rf"{_NAME}[ .\t-]*{_DAY}[,.stndrh\t ]+{_YEAR}"),
-        (_DATE, _NO_YEAR),
-        (_DATE, rf"{_DAY}[ .\t-]*{_NAME}"),
-        (_DATE, rf"{_YEAR_4}{_MONTH_2}{_DAY_2}"),
-        (_BOTH, rf"{_YEAR_4}:{_MONTH_2}:{_DAY_2} {_HOUR_2}:{_MINUTE_2}:{_SECOND_2}"),
-        (_DATE, rf"{_YEAR_4}[.-]?{_DAY_OF_YEAR}"),
-        (_DATE, rf"{_YEAR_4}-?(?-i:W){_WEEK}(?:-?(?P<wd>[0-7]))?"),
-        (_DATE, rf"{_SHORT_NAME}-{_DAY_2}-{_YEAR}"),
-        (_DATE, rf"{_YEAR}-{_SHORT_NAME}-{_DAY_2}"),
-        (_BOTH, rf"{_DAY}/{_SHORT_NAME}/{_YEAR_4}:{_HOUR_2}:{_MINUTE_2}:{_SECOND_2}(?=[ \t]+{_OFFSET})"),
-        (_BOTH, rf"{_YEAR_4}-{_MONTH}-{_DAY_PLAIN}(?-i:T){_HOUR}:{_MINUTE}:{_SECOND}"),
-        (_BOTH, rf"{_YEAR_4}-{_MONTH_2}-{_DAY_2}(?-i:T){_HOUR_2}:{_MINUTE_2}:{_SECOND_2}\.(?P<f>\d+)"),
-        (_BOTH, rf"{_YEAR_4}{_MONTH_2}{_DAY_2}(?-i:T){_HOUR}:{_MINUTE_2}:{_SECOND_2}"),
-        (_OTHER, r"(?P<year>\d{4})"),
-        (_OTHER, rf"(?P<weekday>{_WEEKDAYS}|mon|tue|wed|thu|fri|sat|sun)"),
-        (_DATE, rf"(?P<name>{_LONG_NAMES}|{_SHORT_NAMES})"),
-        (_OTHER, rf"(?P<zone>{_OFFSET})"),
-        (_OTHER, r"(?P<zone>\(?[a-z]{1,6}\)?)"),
-        (_OTHER, r"(?-i:(?P<zone>[A-Z][a-z]+(?:[_/-][A-Za-z]+)+))"),
-        (_BOTH, rf"{_NO_YEAR}{_HOUR_12}[:.]{_MINUTE_2}(?:[:.]{_SECOND_2})?{_AM_PM}"),
-        (_BOTH, rf"{_NO_YEAR}{_T}{_HOUR}[:.]{_MINUTE}(?:[:.]{_SECOND})?"),
-        (_OTHER, rf"(?P<relative>[+-]*[ \t]*\d{{1,13}}[ \t]*(?:{_UNITS}))"),
+    (kind, first, re.compile(text, re.IGNORECASE | re.ASCII))
+    for kind, first, text in (
+        (_OTHER, "+", r"@(?P<stamp>-?\d{1,18})(?:\.(?P<f>\d{0,6}))?"),
+        (_TIME, "0", rf"{_HOUR_12}{_AM_PM}"),
+        (_TIME, "0", rf"{_HOUR_12}[:.]{_MINUTE_2}{_AM_PM}"),
+        (_TIME, "0", rf"{_HOUR_12}[:.]{_MINUTE}[:.]{_SECOND_2}{_AM_PM}"),
+        (_TIME, "0", rf"{_HOUR_12}:{_MINUTE_2}:{_SECOND_2}[:.](?P<f>\d+){_AM_PM}"),
+        (_TIME, "a", rf"t{_HOUR}"),
+        (_TIME, "a0", rf"t?{_HOUR}[:.]{_MINUTE}"),
+        (_TIME, "a0", rf"t?{_HOUR}[:.]{_MINUTE}[:.]{_SECOND}(?:\.(?P<f>\d+))?"),
+        (_OTHER, "a0", r"t?(?P<hhmm>(?:2[0-4]|[01]\d)[0-5]\d)"),
+        (_TIME, "a0", rf"t?{_HOUR_2}{_MINUTE_2}{_SECOND_2}"),
+        (_DATE, "0", rf"{_MONTH}/{_DAY}(?:/{_YEAR})?"),
+        (_DATE, "0+", rf"(?P<y>[+-]?\d{{4}})-{_MONTH_2}-{_DAY_2}"),
+        (_DATE, "0", rf"{_YEAR_4}/{_MONTH_2}/{_DAY_2}/?"),
+        (_DATE, "0", rf"{_YEAR_4}/{_MONTH}/{_DAY}"),
+        (_DATE, "0", rf"(?P<y>\d\d)-{_MONTH_2}-{_DAY_2}"),
+        (_DATE, "+", rf"(?P<y>[+-]\d{{5,9}})-{_MONTH_2}-{_DAY_2}"),
+        (_DATE, "0", rf"{_YEAR_4}-{_MONTH}"),
+        (_DATE, "0", rf"{_YEAR}-{_MONTH}-{_DAY}"),
+        (_DATE, "0", rf"{_DAY}[ \t.-]*{_NAME}[ \t.-]*{_YEAR}"),
+        (_DATE, "0", rf"{_DAY}[.\t-]{_MONTH}[.-]{_YEAR_4}"),
+        (_DATE, "0", rf"{_DAY}[.\t]{_MONTH}\.(?P<y>\d\d)"),
+        (_DATE, "a", rf"{_NAME}[ .\t-]*{_YEAR_4}"),
+        (_DATE, "0", rf"{_YEAR_4}[ .\t-]*{_NAME}"),
+        (_DATE, "a", rf"{_NAME}[ .\t-]*{_DAY}[,.stndrh\t ]+{_YEAR}"),
+        (_DATE, "a", _NO_YEAR),
+        (_DATE, "0", rf"{_DAY}[ .\t-]*{_NAME}"),
+        (_DATE, "0", rf"{_YEAR_4}{_MONTH_2}{_DAY_2}"),
+        (_BOTH, "0", rf"{_YEAR_4}:{_MONTH_2}:{_DAY_2} {_HOUR_2}:{_MINUTE_2}:{_SECOND_2}"),
+        (_DATE, "0", rf"{_YEAR_4}[.-]?{_DAY_OF_YEAR}"),
+        (_DATE, "0", rf"{_YEAR_4}-?(?-i:W){_WEEK}(?:-?(?P<wd>[0-7]))?"),
+        (_DATE, "a", rf"{_SHORT_NAME}-{_DAY_2}-{_YEAR}"),
+        (_DATE, "0", rf"{_YEAR}-{_SHORT_NAME}-{_DAY_2}"),
+        (_BOTH, "0", rf"{_DAY}/{_SHORT_NAME}/{_YEAR_4}:{_HOUR_2}:{_MINUTE_2}:{_SECOND_2}(?=[ \t]+{_OFFSET})"),
+        (_BOTH, "0", rf"{_YEAR_4}-{_MONTH}-{_DAY_PLAIN}(?-i:T){_HOUR}:{_MINUTE}:{_SECOND}"),
+        (_BOTH, "0", rf"{_YEAR_4}-{_MONTH_2}-{_DAY_2}(?-i:T){_HOUR_2}:{_MINUTE_2}:{_SECOND_2}\.(?P<f>\d+)"),
+        (_BOTH, "0", rf"{_YEAR_4}{_MONTH_2}{_DAY_2}(?-i:T){_HOUR}:{_MINUTE_2}:{_SECOND_2}"),
+        (_OTHER, "0", r"(?P<year>\d{4})"),
+        (_OTHER, "a", rf"(?P<weekday>{_WEEKDAYS}|mon|tue|wed|thu|fri|sat|sun)"),
+        (_DATE, "a", rf"(?P<name>{_LONG_NAMES}|{_SHORT_NAMES})"),
+        (_OTHER, "a+", rf"(?P<zone>{_OFFSET})"),
+        (_OTHER, "a+", r"(?P<zone>\(?[a-z]{1,6}\)?)"),
+        (_OTHER, "a", r"(?-i:(?P<zone>[A-Z][a-z]+(?:[_/-][A-Za-z]+)+))"),
+        (_BOTH, "a", rf"{_NO_YEAR}{_HOUR_12}[:.]{_MINUTE_2}(?:[:.]{_SECOND_2})?{_AM_PM}"),
+        (_BOTH, "a", rf"{_NO_YEAR}{_T}{_HOUR}[:.]{_MINUTE}(?:[:.]{_SECOND})?"),
+        (_OTHER, "0+", rf"(?P<relative>[+-]*[ \t]*\d{{1,13}}[ \t]*(?:{_UNITS}))"),
     )
 )  # fmt: skip
+_BY_FIRST: Final = {
+    each: tuple((kind, rule) for kind, first, rule in _RULES if each in first) for each in ("0", "a", "+")
+}
+
 
 # What programs write: read at once, without the rules.
 _ISO: Final = re.compile(
@@ -150,7 +156,8 @@ class _Parts:
                 position += 1
                 continue
             best = None
-            for kind, rule in _RULES:
+            first = text[position]
+            for kind, rule in _BY_FIRST["0" if first in _DIGITS else "a" if first.isalpha() else "+"]:
                 match = rule.match(text, position)
                 if match is not None and (best is None or match.end() > best[1].end()):
                     best = kind, match

@@ -47,15 +47,15 @@ class Zone:
 
     def offset_at(self, ms: int) -> int:
         """Milliseconds east of UTC at a moment."""
-        return self.offset_ms if self.rules is None else _utc_offset(self.rules, ms)[0]
+        return self.offset_ms if self.rules is None else _offset_ms(_shown(self.rules, ms).utcoffset())
 
     def is_dst_at(self, ms: int) -> bool:
         """Whether daylight saving time holds at a moment."""
-        return self.rules is not None and _utc_offset(self.rules, ms)[1]
+        return self.rules is not None and bool(_shown(self.rules, ms).dst())
 
     def local(self, ms: int) -> int:
         """What the wall clock shows at a moment."""
-        return ms + (self.offset_ms if self.rules is None else _utc_offset(self.rules, ms)[0])
+        return ms + self.offset_at(ms)
 
     def moment(self, local_ms: int, *, dst: bool = False) -> int:
         """The moment at which the wall clock shows this. What it skips in spring is as much later; of the two
@@ -75,8 +75,8 @@ class Zone:
             return local_ms - self.offset_ms, local_ms - self.offset_ms
         shift = _shift(local_ms)
         wall = _LOCAL_EPOCH + timedelta(milliseconds=local_ms - shift)
-        offsets = [self.rules.utcoffset(wall.replace(fold=fold)) for fold in (0, 1)]
-        first, last = (local_ms - (offset or timedelta(0)) // _MILLISECOND for offset in offsets)
+        first = local_ms - _offset_ms(self.rules.utcoffset(wall))
+        last = local_ms - _offset_ms(self.rules.utcoffset(wall.replace(fold=1)))
         # In a gap the fold swaps the offsets, and the second is the earlier moment.
         return (first, last) if first <= last else (first, first)
 
@@ -89,10 +89,14 @@ def _shift(ms: int) -> int:
     return ms - _FIRST_MS if ms < _FIRST_MS else 0
 
 
-def _utc_offset(rules: tzinfo, ms: int) -> tuple[int, bool]:
-    moment = (_EPOCH + timedelta(milliseconds=ms - _shift(ms))).astimezone(rules)
-    offset, saving = moment.utcoffset(), moment.dst()
-    return (offset or timedelta(0)) // _MILLISECOND, bool(saving)
+def _shown(rules: tzinfo, ms: int) -> datetime:
+    """What the wall clock shows, in a year that datetime has."""
+    return (_EPOCH + timedelta(milliseconds=ms - _shift(ms))).astimezone(rules)
+
+
+def _offset_ms(offset: timedelta | None) -> int:
+    assert offset is not None, "a zone has an offset at all times"
+    return (offset.days * 86_400 + offset.seconds) * 1_000
 
 
 UTC_ZONE: Final = Zone("UTC")

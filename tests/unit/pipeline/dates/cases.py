@@ -25,7 +25,7 @@ def same(found: Any, expected: Any) -> bool:
     return compare(found, expected) == 0 and type_name(found) == type_name(expected)
 
 
-def holds(rows: list[Row]) -> None:
+def expect_rows(rows: list[Row]) -> None:
     """Every row gives its value: with the document's values as data, and as constants where they fold."""
     for expression, document, expected in rows:
         found = compile_expression(expression)(document)
@@ -48,7 +48,7 @@ def _written(expression: Any, document: dict[str, Any]) -> Any:
     return expression
 
 
-def poisons(expression: Any, document: dict[str, Any], reason: str) -> None:
+def expect_poison(expression: Any, document: dict[str, Any], reason: str) -> None:
     """The expression compiles, and the document is refused for this reason."""
     evaluate = compile_expression(expression, "p")
     with pytest.raises(Poison) as caught:
@@ -57,7 +57,7 @@ def poisons(expression: Any, document: dict[str, Any], reason: str) -> None:
     assert caught.value.at.startswith("p."), caught.value.at
 
 
-def refused(expression: Any, place: str, reason: str) -> None:
+def expect_refusal(expression: Any, place: str, reason: str) -> None:
     """The expression is refused at start, at this place and for this reason."""
     with pytest.raises(Invalid) as caught:
         compile_expression(expression, "p")

@@ -7,7 +7,7 @@ from typing import Any
 from bson import Decimal128, Int64, ObjectId, Timestamp
 from bson.datetime_ms import DatetimeMS
 
-from tests.unit.pipeline.dates.cases import Row, at, holds, poisons, refused
+from tests.unit.pipeline.dates.cases import Row, at, expect_poison, expect_refusal, expect_rows
 from workers.pipeline import compile_expression
 from workers.pipeline.dates.arguments import UNITS
 
@@ -81,31 +81,31 @@ ADDED: list[Row] = [
 
 def test_dates_move_by_units() -> None:
     """By the calendar of the wall clock, by hours and less as they pass."""
-    holds(ADDED)
+    expect_rows(ADDED)
 
 
 def test_what_cannot_be_added() -> None:
     """The date, the unit and the amount have their types, and time has its ends."""
     a = {"a": at("2021-01-01")}
-    poisons(add(1, "day"), {"a": "2021"}, "$dateAdd requires 'startDate' to be a date, but got string")
-    poisons(
+    expect_poison(add(1, "day"), {"a": "2021"}, "$dateAdd requires 'startDate' to be a date, but got string")
+    expect_poison(
         add("$n", "day"), {**a, "n": "1"}, "$dateAdd expects an integer amount of time units, but got string"
     )
-    poisons(add("$n", "day"), {**a, "n": 1.5}, "expects an integer amount")
-    poisons(add("$n", "day"), {**a, "n": float("nan")}, "expects an integer amount")
-    poisons(add("$n", "day"), {**a, "n": 2.0**63}, "expects an integer amount")
-    poisons(add(1, "$u"), {**a, "u": "days"}, "'days' is no unit of time")
-    poisons(add(1, "$u"), {**a, "u": 5}, "requires 'unit' to be a string, but got int")
-    poisons(add(1, "day", "$z"), {**a, "z": "Mars"}, "unrecognized time zone")
-    poisons(add(1, "millisecond"), {"a": LAST}, "out of range")
-    poisons(add(-1, "month"), {"a": FIRST}, "out of range")
-    poisons(add("$n", "year"), {**a, "n": 2**62}, "out of range")
-    poisons(
+    expect_poison(add("$n", "day"), {**a, "n": 1.5}, "expects an integer amount")
+    expect_poison(add("$n", "day"), {**a, "n": float("nan")}, "expects an integer amount")
+    expect_poison(add("$n", "day"), {**a, "n": 2.0**63}, "expects an integer amount")
+    expect_poison(add(1, "$u"), {**a, "u": "days"}, "'days' is no unit of time")
+    expect_poison(add(1, "$u"), {**a, "u": 5}, "requires 'unit' to be a string, but got int")
+    expect_poison(add(1, "day", "$z"), {**a, "z": "Mars"}, "unrecognized time zone")
+    expect_poison(add(1, "millisecond"), {"a": LAST}, "out of range")
+    expect_poison(add(-1, "month"), {"a": FIRST}, "out of range")
+    expect_poison(add("$n", "year"), {**a, "n": 2**62}, "out of range")
+    expect_poison(
         add("$n", "day", operator="$dateSubtract"), {**a, "n": -(2**63)}, "invalid $dateSubtract 'amount'"
     )
-    refused(add(1, "Day"), "p.$dateAdd.unit", "'Day' is no unit of time")
-    refused(add(1, "day", "Mars"), "p.$dateAdd.timezone", "unrecognized time zone")
-    refused({"$dateAdd": {"startDate": "$a", "unit": "day"}}, "p.$dateAdd", "'amount' is missing")
+    expect_refusal(add(1, "Day"), "p.$dateAdd.unit", "'Day' is no unit of time")
+    expect_refusal(add(1, "day", "Mars"), "p.$dateAdd.timezone", "unrecognized time zone")
+    expect_refusal({"$dateAdd": {"startDate": "$a", "unit": "day"}}, "p.$dateAdd", "'amount' is missing")
 
 
 def diff(
@@ -155,7 +155,7 @@ COUNTED: list[tuple[tuple[Any, dict[str, Any]], int]] = [
 
 def test_units_begin_between_two_dates() -> None:
     """A count of beginnings, no length; below zero where the end is first."""
-    holds([(expression, document, Int64(count)) for (expression, document), count in COUNTED])
+    expect_rows([(expression, document, Int64(count)) for (expression, document), count in COUNTED])
 
 
 def test_a_difference_with_null() -> None:
@@ -163,7 +163,7 @@ def test_a_difference_with_null() -> None:
     expression, document = diff("2021-01-01", "2021-01-08", "day", "$z", "$w")
     week = {"$dateDiff": {**expression["$dateDiff"], "unit": "week"}}
     utc = {"z": "UTC"}
-    holds(
+    expect_rows(
         [
             (expression, {**document, **utc}, Int64(7)),
             (week, {**document, **utc}, None),
@@ -178,21 +178,23 @@ def test_a_difference_with_null() -> None:
 def test_what_has_no_difference() -> None:
     """Dates, unit, zone and first day have their types; milliseconds have 64 bits."""
     ask, known = diff("2021-01-01", "2021-01-08", "week", first="$w")
-    poisons(ask, {**known, "w": 1}, "$dateDiff requires 'startOfWeek' to be a string, but got int")
-    poisons(ask, {**known, "w": "someday"}, "to be a day of the week")
-    poisons(ask, {**known, "w": "sun", "a": 1}, "requires 'startDate' to be a date, but got int")
-    poisons(ask, {**known, "w": "sun", "b": "x"}, "requires 'endDate' to be a date, but got string")
+    expect_poison(ask, {**known, "w": 1}, "$dateDiff requires 'startOfWeek' to be a string, but got int")
+    expect_poison(ask, {**known, "w": "someday"}, "to be a day of the week")
+    expect_poison(ask, {**known, "w": "sun", "a": 1}, "requires 'startDate' to be a date, but got int")
+    expect_poison(ask, {**known, "w": "sun", "b": "x"}, "requires 'endDate' to be a date, but got string")
     milliseconds, _ = diff("2021-01-01", "2021-01-08", "millisecond")
-    poisons(milliseconds, {"a": FIRST, "b": LAST}, "overflows")
+    expect_poison(milliseconds, {"a": FIRST, "b": LAST}, "overflows")
     years, _ = diff("2021-01-01", "2021-01-08", "year")
-    holds([(years, {"a": FIRST, "b": LAST}, Int64(584554049))])
-    refused(diff("2021-01-01", "2021-01-08", "weeks")[0], "p.$dateDiff.unit", "no unit of time")
-    refused(
+    expect_rows([(years, {"a": FIRST, "b": LAST}, Int64(584554049))])
+    expect_refusal(diff("2021-01-01", "2021-01-08", "weeks")[0], "p.$dateDiff.unit", "no unit of time")
+    expect_refusal(
         diff("2021-01-01", "2021-01-08", "week", first="someday")[0],
         "p.$dateDiff.startOfWeek",
         "day of the week",
     )
-    refused(diff("2021-01-01", "2021-01-08", "week", "Mars")[0], "p.$dateDiff.timezone", "unrecognized")
+    expect_refusal(
+        diff("2021-01-01", "2021-01-08", "week", "Mars")[0], "p.$dateDiff.timezone", "unrecognized"
+    )
 
 
 def trunc(unit: str, size: Any = None, zone: Any = None, first: Any = None) -> Any:
@@ -270,32 +272,32 @@ CUT: list[Row] = [
 
 def test_dates_are_cut_off() -> None:
     """To the first moment of the unit, or of the bin of several, by the wall clock of the zone."""
-    holds(CUT)
+    expect_rows(CUT)
 
 
 def test_what_cannot_be_cut_off() -> None:
     """The arguments have their types; bins are whole, above zero and not longer than time."""
-    poisons(trunc("day"), {"a": "x"}, "$dateTrunc requires 'date' to be a date, but got string")
-    poisons(trunc("$u"), {**MARCH, "u": "days"}, "no unit of time")
-    poisons(trunc("day", "$n"), {**MARCH, "n": 0}, "to be greater than 0")
-    poisons(trunc("day", "$n"), {**MARCH, "n": 1.5}, "to be a 64-bit integer, but got double")
-    poisons(trunc("hour", "$n"), {**MARCH, "n": 2**62}, "'binSize' is too large")
-    poisons(trunc("year", "$n"), {**MARCH, "n": 2**62}, "'binSize' is too large")
-    poisons(trunc("week", first="$w"), {**MARCH, "w": "x"}, "to be a day of the week")
-    poisons(trunc("year"), {"a": FIRST}, "out of range")
-    refused(trunc("seconds"), "p.$dateTrunc.unit", "no unit of time")
-    refused(trunc("day", "2"), "p.$dateTrunc.binSize", "to be a 64-bit integer, but got string")
-    refused(trunc("day", -1), "p.$dateTrunc.binSize", "greater than 0")
-    refused(trunc("hour", 2**62), "p.$dateTrunc", "'binSize' is too large")
-    refused(trunc("week", first="x"), "p.$dateTrunc.startOfWeek", "to be a day of the week")
-    refused(trunc("day", zone=5), "p.$dateTrunc.timezone", "timezone must evaluate to a string")
+    expect_poison(trunc("day"), {"a": "x"}, "$dateTrunc requires 'date' to be a date, but got string")
+    expect_poison(trunc("$u"), {**MARCH, "u": "days"}, "no unit of time")
+    expect_poison(trunc("day", "$n"), {**MARCH, "n": 0}, "to be greater than 0")
+    expect_poison(trunc("day", "$n"), {**MARCH, "n": 1.5}, "to be a 64-bit integer, but got double")
+    expect_poison(trunc("hour", "$n"), {**MARCH, "n": 2**62}, "'binSize' is too large")
+    expect_poison(trunc("year", "$n"), {**MARCH, "n": 2**62}, "'binSize' is too large")
+    expect_poison(trunc("week", first="$w"), {**MARCH, "w": "x"}, "to be a day of the week")
+    expect_poison(trunc("year"), {"a": FIRST}, "out of range")
+    expect_refusal(trunc("seconds"), "p.$dateTrunc.unit", "no unit of time")
+    expect_refusal(trunc("day", "2"), "p.$dateTrunc.binSize", "to be a 64-bit integer, but got string")
+    expect_refusal(trunc("day", -1), "p.$dateTrunc.binSize", "greater than 0")
+    expect_refusal(trunc("hour", 2**62), "p.$dateTrunc", "'binSize' is too large")
+    expect_refusal(trunc("week", first="x"), "p.$dateTrunc.startOfWeek", "to be a day of the week")
+    expect_refusal(trunc("day", zone=5), "p.$dateTrunc.timezone", "timezone must evaluate to a string")
 
 
 def test_every_wrong_constant_is_told_at_once() -> None:
     """Each at its own place, beside a date that needs data."""
     expression = trunc("days", 0, "Mars")
     for name in ("unit", "binSize", "timezone"):
-        refused(expression, f"p.$dateTrunc.{name}", "")
+        expect_refusal(expression, f"p.$dateTrunc.{name}", "")
 
 
 def test_constants_and_data_agree() -> None:
@@ -303,7 +305,7 @@ def test_constants_and_data_agree() -> None:
     for unit in UNITS:
         for make in (trunc, lambda unit: add(3, unit)):
             known, asked = make(unit), make("$u")
-            holds([(asked, {**MARCH, "u": unit}, _value(known))])
+            expect_rows([(asked, {**MARCH, "u": unit}, _value(known))])
 
 
 def _value(expression: Any) -> Any:

@@ -8,7 +8,7 @@ import pytest
 from bson import Decimal128, Int64, ObjectId, Timestamp
 from bson.datetime_ms import DatetimeMS
 
-from tests.unit.pipeline.dates.cases import Row, at, holds, poisons, refused
+from tests.unit.pipeline.dates.cases import Row, at, expect_poison, expect_refusal, expect_rows
 
 NIGHT = at("2014-01-01T03:04:05.678")
 
@@ -81,14 +81,14 @@ PARTS: list[Row] = [
 
 def test_each_part_of_a_date() -> None:
     """By the wall clock of the zone, whatever the year and however the argument is written."""
-    holds(PARTS)
+    expect_rows(PARTS)
 
 
 @pytest.mark.parametrize("value", ["2014-01-01", 5, True, {}, [], 1.5])
 def test_what_is_no_date_has_no_parts(value: Any) -> None:
     """Also where the zone is null: the date is looked at first."""
-    poisons({"$year": "$a"}, {"a": value}, "can't convert from BSON type")
-    poisons({"$hour": {"date": "$a", "timezone": "$z"}}, {"a": value}, "can't convert from BSON type")
+    expect_poison({"$year": "$a"}, {"a": value}, "can't convert from BSON type")
+    expect_poison({"$hour": {"date": "$a", "timezone": "$z"}}, {"a": value}, "can't convert from BSON type")
 
 
 @pytest.mark.parametrize(
@@ -109,28 +109,30 @@ def test_what_is_no_date_has_no_parts(value: Any) -> None:
 )
 def test_names_that_are_no_zone(zone: str) -> None:
     """Refused at start where they are known, poison where a document names them."""
-    poisons({"$hour": {"date": "$a", "timezone": "$z"}}, {"a": NIGHT, "z": zone}, "unrecognized time zone")
-    refused({"$hour": {"date": "$a", "timezone": zone}}, "p.$hour.timezone", "unrecognized time zone")
+    expect_poison(
+        {"$hour": {"date": "$a", "timezone": "$z"}}, {"a": NIGHT, "z": zone}, "unrecognized time zone"
+    )
+    expect_refusal({"$hour": {"date": "$a", "timezone": zone}}, "p.$hour.timezone", "unrecognized time zone")
 
 
 def test_a_zone_that_is_no_text() -> None:
     """The type is named."""
-    poisons(
+    expect_poison(
         {"$hour": {"date": "$a", "timezone": "$z"}},
         {"a": NIGHT, "z": 5},
         "timezone must evaluate to a string",
     )
-    refused({"$hour": {"date": "$a", "timezone": ["UTC"]}}, "p.$hour.timezone", "found array")
+    expect_refusal({"$hour": {"date": "$a", "timezone": ["UTC"]}}, "p.$hour.timezone", "found array")
 
 
 def test_how_the_argument_may_not_be_written() -> None:
     """Too many in an array, an unknown field, no date."""
-    refused({"$week": ["$a", "$b"]}, "p.$week", "2 arguments")
-    refused({"$week": []}, "p.$week", "0 arguments")
-    refused({"$week": {"date": "$a", "zone": "UTC"}}, "p.$week.zone", "no field 'zone'")
-    refused({"$week": {"timezone": "UTC"}}, "p.$week", "'date' is missing")
-    refused({"$week": {}}, "p.$week", "'date' is missing")
-    poisons({"$week": [{"date": "$a"}]}, {"a": NIGHT}, "from BSON type object")
+    expect_refusal({"$week": ["$a", "$b"]}, "p.$week", "2 arguments")
+    expect_refusal({"$week": []}, "p.$week", "0 arguments")
+    expect_refusal({"$week": {"date": "$a", "zone": "UTC"}}, "p.$week.zone", "no field 'zone'")
+    expect_refusal({"$week": {"timezone": "UTC"}}, "p.$week", "'date' is missing")
+    expect_refusal({"$week": {}}, "p.$week", "'date' is missing")
+    expect_poison({"$week": [{"date": "$a"}]}, {"a": NIGHT}, "from BSON type object")
 
 
 FROM_PARTS: list[Row] = [
@@ -193,26 +195,28 @@ FROM_PARTS: list[Row] = [
 
 def test_a_date_out_of_its_parts() -> None:
     """Parts beyond their range carry over; null anywhere gives null."""
-    holds(FROM_PARTS)
+    expect_rows(FROM_PARTS)
 
 
 def test_parts_that_make_no_date() -> None:
     """A wrong type, a year out of range, too large a part, a mix of both ways."""
-    poisons(
+    expect_poison(
         {"$dateFromParts": {"year": "$y"}}, {"y": "2017"}, "'year' must evaluate to an integer, found string"
     )
-    poisons({"$dateFromParts": {"year": "$y"}}, {"y": 2017.5}, "'year' must evaluate to an integer")
-    poisons({"$dateFromParts": {"year": "$y"}}, {"y": 0}, "range 1 to 9999")
-    poisons({"$dateFromParts": {"isoWeekYear": "$y"}}, {"y": 10000}, "range 1 to 9999")
-    poisons({"$dateFromParts": {"year": 2017, "month": "$m"}}, {"m": 32768}, "range [-32768, 32767]")
-    poisons({"$dateFromParts": {"year": 2017, "second": "$s"}}, {"s": 2**62}, "out of range")
-    refused({"$dateFromParts": {"year": "$y", "isoWeek": 1}}, "p.$dateFromParts", "together with 'isoWeek'")
-    refused(
+    expect_poison({"$dateFromParts": {"year": "$y"}}, {"y": 2017.5}, "'year' must evaluate to an integer")
+    expect_poison({"$dateFromParts": {"year": "$y"}}, {"y": 0}, "range 1 to 9999")
+    expect_poison({"$dateFromParts": {"isoWeekYear": "$y"}}, {"y": 10000}, "range 1 to 9999")
+    expect_poison({"$dateFromParts": {"year": 2017, "month": "$m"}}, {"m": 32768}, "range [-32768, 32767]")
+    expect_poison({"$dateFromParts": {"year": 2017, "second": "$s"}}, {"s": 2**62}, "out of range")
+    expect_refusal(
+        {"$dateFromParts": {"year": "$y", "isoWeek": 1}}, "p.$dateFromParts", "together with 'isoWeek'"
+    )
+    expect_refusal(
         {"$dateFromParts": {"isoWeekYear": 2017, "day": 1}}, "p.$dateFromParts", "together with 'isoWeekYear'"
     )
-    refused({"$dateFromParts": {"month": "$m"}}, "p.$dateFromParts", "'year' or 'isoWeekYear'")
-    refused({"$dateFromParts": {"year": 2017, "week": 1}}, "p.$dateFromParts.week", "no field 'week'")
-    refused(
+    expect_refusal({"$dateFromParts": {"month": "$m"}}, "p.$dateFromParts", "'year' or 'isoWeekYear'")
+    expect_refusal({"$dateFromParts": {"year": 2017, "week": 1}}, "p.$dateFromParts.week", "no field 'week'")
+    expect_refusal(
         {"$dateFromParts": {"year": "$y", "timezone": "Mars"}}, "p.$dateFromParts.timezone", "unrecognized"
     )
 
@@ -254,29 +258,29 @@ TO_PARTS: list[Row] = [
 
 def test_the_parts_of_a_date_as_a_document() -> None:
     """In the server's order of fields."""
-    holds(TO_PARTS)
+    expect_rows(TO_PARTS)
 
 
 def test_parts_of_what_is_no_date() -> None:
     """The date, the zone and the flag have their types."""
-    poisons({"$dateToParts": {"date": "$a"}}, {"a": 5}, "from BSON type int")
-    poisons(
+    expect_poison({"$dateToParts": {"date": "$a"}}, {"a": 5}, "from BSON type int")
+    expect_poison(
         {"$dateToParts": {"date": "$a", "iso8601": "$iso"}},
         {"a": NIGHT, "iso": 1},
         "iso8601 must evaluate to a bool",
     )
-    poisons({"$dateToParts": {"date": "$a", "timezone": "$z"}}, {"z": "Mars"}, "unrecognized time zone")
-    refused(
+    expect_poison({"$dateToParts": {"date": "$a", "timezone": "$z"}}, {"z": "Mars"}, "unrecognized time zone")
+    expect_refusal(
         {"$dateToParts": {"date": "$a", "iso8601": "yes"}},
         "p.$dateToParts.iso8601",
         "must evaluate to a bool",
     )
-    refused({"$dateToParts": {"timezone": "UTC"}}, "p.$dateToParts", "'date' is missing")
+    expect_refusal({"$dateToParts": {"timezone": "UTC"}}, "p.$dateToParts", "'date' is missing")
 
 
 def test_the_halves_of_a_timestamp() -> None:
     """Both are longs; null and missing stay null; nothing else has them."""
-    holds(
+    expect_rows(
         [
             ({"$tsSecond": "$a"}, {"a": Timestamp(4294967295, 7)}, 4294967295),
             ({"$tsSecond": "$a"}, {"a": Timestamp(5, 7)}, Int64(5)),
@@ -285,5 +289,5 @@ def test_the_halves_of_a_timestamp() -> None:
             ({"$tsIncrement": "$a"}, {"a": None}, None),
         ]
     )
-    poisons({"$tsSecond": "$a"}, {"a": NIGHT}, "must be a timestamp, but is date")
-    poisons({"$tsIncrement": "$a"}, {"a": 5}, "must be a timestamp, but is int")
+    expect_poison({"$tsSecond": "$a"}, {"a": NIGHT}, "must be a timestamp, but is date")
+    expect_poison({"$tsIncrement": "$a"}, {"a": 5}, "must be a timestamp, but is int")

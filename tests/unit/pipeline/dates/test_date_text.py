@@ -8,7 +8,7 @@ import pytest
 from bson import ObjectId, Timestamp
 from bson.datetime_ms import DatetimeMS
 
-from tests.unit.pipeline.dates.cases import Row, at, holds, poisons, refused
+from tests.unit.pipeline.dates.cases import Row, at, expect_poison, expect_refusal, expect_rows
 from workers.pipeline import compile_expression
 from workers.pipeline.values import MISSING
 
@@ -70,32 +70,32 @@ WRITTEN: list[Row] = [
 
 def test_dates_are_written() -> None:
     """By the format and the wall clock of the zone."""
-    holds(WRITTEN)
+    expect_rows(WRITTEN)
 
 
 def test_on_null_is_only_evaluated_where_it_is_needed() -> None:
     """It may fail, and it may give nothing."""
     expression = text("%Y", null={"$divide": [1, "$zero"]})
     assert compile_expression(expression)({**MORNING, "zero": 0}) == "2014"
-    poisons(expression, {"zero": 0}, "by zero")
+    expect_poison(expression, {"zero": 0}, "by zero")
     assert compile_expression(text("%Y", null="$b"))({}) is MISSING
 
 
 def test_what_cannot_be_written() -> None:
     """No date, a wrong format, a year that has no four digits."""
-    poisons(text("%Y"), {"a": "2014"}, "can't convert from BSON type string")
-    poisons(text("$f"), {**MORNING, "f": 5}, "'format' be a string, found: int")
-    poisons(text("$f"), {**MORNING, "f": "%n"}, "invalid format character '%n'")
-    poisons(text("$f"), {**MORNING, "f": "%Y%"}, "unmatched '%'")
-    poisons(text("$f"), {"f": "%n"}, "invalid format character '%n'")
-    poisons(text("%Y"), {"a": DatetimeMS(253402300800000)}, "tried to use year 10000")
-    poisons(text("%Y %j"), {"a": DatetimeMS(-62167219200001)}, "tried to use year -1")
-    poisons(text("%Y", "Asia/Tokyo"), {"a": at("9999-12-31T15:00")}, "tried to use year 10000")
-    poisons(text("%Y", "$z"), {**MORNING, "z": "Mars"}, "unrecognized time zone")
-    refused(text("%n"), "p.$dateToString.format", "invalid format character")
-    refused(text(5), "p.$dateToString.format", "'format' be a string")
-    refused(text("%Y", "Mars"), "p.$dateToString.timezone", "unrecognized time zone")
-    refused({"$dateToString": {"format": "%Y"}}, "p.$dateToString", "'date' is missing")
+    expect_poison(text("%Y"), {"a": "2014"}, "can't convert from BSON type string")
+    expect_poison(text("$f"), {**MORNING, "f": 5}, "'format' be a string, found: int")
+    expect_poison(text("$f"), {**MORNING, "f": "%n"}, "invalid format character '%n'")
+    expect_poison(text("$f"), {**MORNING, "f": "%Y%"}, "unmatched '%'")
+    expect_poison(text("$f"), {"f": "%n"}, "invalid format character '%n'")
+    expect_poison(text("%Y"), {"a": DatetimeMS(253402300800000)}, "tried to use year 10000")
+    expect_poison(text("%Y %j"), {"a": DatetimeMS(-62167219200001)}, "tried to use year -1")
+    expect_poison(text("%Y", "Asia/Tokyo"), {"a": at("9999-12-31T15:00")}, "tried to use year 10000")
+    expect_poison(text("%Y", "$z"), {**MORNING, "z": "Mars"}, "unrecognized time zone")
+    expect_refusal(text("%n"), "p.$dateToString.format", "invalid format character")
+    expect_refusal(text(5), "p.$dateToString.format", "'format' be a string")
+    expect_refusal(text("%Y", "Mars"), "p.$dateToString.timezone", "unrecognized time zone")
+    expect_refusal({"$dateToString": {"format": "%Y"}}, "p.$dateToString", "'date' is missing")
 
 
 def read(form: Any = None, zone: Any = None, error: Any = None, null: Any = None) -> Any:
@@ -166,7 +166,7 @@ FREE: list[tuple[str, str]] = [
 def test_dates_are_read_in_many_forms(given: str, expected: str) -> None:
     """Days and times beyond their range carry over."""
     date: Any = DatetimeMS(-62167219200000) if expected == "-" else at(expected)
-    holds([(read(), {"a": given}, date)])
+    expect_rows([(read(), {"a": given}, date)])
 
 
 @pytest.mark.parametrize(
@@ -180,8 +180,8 @@ def test_dates_are_read_in_many_forms(given: str, expected: str) -> None:
 )  # fmt: skip
 def test_texts_that_are_no_date(given: str) -> None:
     """Poison that says why, or what `onError` says."""
-    poisons(read(), {"a": given}, "error parsing date string")
-    holds([(read(error="$b"), {"a": given, "b": "else"}, "else"), (read(error=None, null=1), {}, 1)])
+    expect_poison(read(), {"a": given}, "error parsing date string")
+    expect_rows([(read(error="$b"), {"a": given, "b": "else"}, "else"), (read(error=None, null=1), {}, 1)])
 
 
 FORMATTED: list[Row] = [
@@ -221,7 +221,7 @@ FORMATTED: list[Row] = [
 
 def test_dates_are_read_by_a_format() -> None:
     """And what stands in for null and for errors."""
-    holds(FORMATTED)
+    expect_rows(FORMATTED)
 
 
 @pytest.mark.parametrize(
@@ -245,21 +245,21 @@ def test_dates_are_read_by_a_format() -> None:
 )
 def test_texts_that_do_not_fit_their_format(form: str, given: str, reason: str) -> None:
     """Each says where in the text and why."""
-    poisons(read(form), {"a": given}, reason)
+    expect_poison(read(form), {"a": given}, reason)
 
 
 def test_what_cannot_be_read() -> None:
     """A text is needed; the format and the zone are looked at before it; one zone is enough."""
-    poisons(read(), {"a": 5}, "'dateString' must be a string, found: int")
-    poisons(read("$f"), {"f": "%n"}, "invalid format character '%n'")
-    poisons(read("$f"), {"f": 5}, "'format' be a string, found: int")
-    poisons(read(zone="$z"), {"z": "Mars"}, "unrecognized time zone")
-    poisons(read(zone=NEW_YORK), {"a": "2017-02-08T12:10:40Z"}, "together with a timezone")
-    poisons(read("%Y-%m-%d%z", "+01:00"), {"a": "2017-02-08Z"}, "together with a timezone")
-    refused(read("%U"), "p.$dateFromString.format", "invalid format character '%U'")
-    refused(read("%Y%"), "p.$dateFromString.format", "unmatched '%'")
-    refused(read("%Y", "Mars", "none"), "p.$dateFromString.timezone", "unrecognized time zone")
-    refused({"$dateFromString": {"format": "%Y"}}, "p.$dateFromString", "'dateString' is missing")
+    expect_poison(read(), {"a": 5}, "'dateString' must be a string, found: int")
+    expect_poison(read("$f"), {"f": "%n"}, "invalid format character '%n'")
+    expect_poison(read("$f"), {"f": 5}, "'format' be a string, found: int")
+    expect_poison(read(zone="$z"), {"z": "Mars"}, "unrecognized time zone")
+    expect_poison(read(zone=NEW_YORK), {"a": "2017-02-08T12:10:40Z"}, "together with a timezone")
+    expect_poison(read("%Y-%m-%d%z", "+01:00"), {"a": "2017-02-08Z"}, "together with a timezone")
+    expect_refusal(read("%U"), "p.$dateFromString.format", "invalid format character '%U'")
+    expect_refusal(read("%Y%"), "p.$dateFromString.format", "unmatched '%'")
+    expect_refusal(read("%Y", "Mars", "none"), "p.$dateFromString.timezone", "unrecognized time zone")
+    expect_refusal({"$dateFromString": {"format": "%Y"}}, "p.$dateFromString", "'dateString' is missing")
 
 
 def test_what_stands_in_is_only_evaluated_where_it_is_needed() -> None:
@@ -267,12 +267,12 @@ def test_what_stands_in_is_only_evaluated_where_it_is_needed() -> None:
     expression = read(error={"$divide": [1, "$zero"]}, null="$gone")
     assert compile_expression(expression)({"a": "2018-06-15", "zero": 0}) == at("2018-06-15")
     assert compile_expression(expression)({"zero": 0}) is MISSING
-    poisons(expression, {"a": "nope", "zero": 0}, "by zero")
+    expect_poison(expression, {"a": "nope", "zero": 0}, "by zero")
 
 
 def test_conversion_reads_the_same_texts() -> None:
     """$toDate is $dateFromString without options."""
     for given in ("2017-02-08T12:10:40+05:00", "Feb 8, 2017 3:04 PM", "2017-W06-3"):
-        holds([({"$toDate": "$a"}, {"a": given}, compile_expression(read())({"a": given}))])
+        expect_rows([({"$toDate": "$a"}, {"a": given}, compile_expression(read())({"a": given}))])
     for given in ("nope", "July 4", "12:10"):
-        poisons({"$toDate": "$a"}, {"a": given}, "")
+        expect_poison({"$toDate": "$a"}, {"a": given}, "")
