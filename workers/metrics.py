@@ -114,9 +114,9 @@ PRODUCE_FAILURES: Final = Metric(
     "counter",
     "penstock_produce_failures_total",
     ("processor", "reason"),
-    "Records that the producer gave back unwritten. too_large: never will be. fatal: the producer is "
-    "replaced. retried: sent again.",
-    values={"reason": ("too_large", "fatal", "retried")},
+    "Records that the producer gave back unwritten. too_large: never will be. no_topic: nor will this, "
+    "to a topic that a document named. fatal: the producer is replaced. retried: sent again.",
+    values={"reason": ("too_large", "no_topic", "fatal", "retried")},
 )
 PRODUCER_OUTSTANDING: Final = Metric(
     "gauge",

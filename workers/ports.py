@@ -88,11 +88,13 @@ A true error is opaque to the engine; `Producer.failure` names it."""
 
 @dataclass(frozen=True, slots=True)
 class SendFailure:
-    """Why a record was not written. `too_large`: never will be; `fatal`: the producer must be replaced."""
+    """Why a record was not written. `too_large`: never will be; `no_topic`: the cluster has no such topic and
+    makes none, or does not let us write to it; `fatal`: the producer must be replaced."""
 
     reason: str
     too_large: bool = False
     fatal: bool = False
+    no_topic: bool = False
 
 
 class Producer(Protocol):

@@ -67,6 +67,10 @@ class World(Protocol):
         """One that nobody answers."""
         ...
 
+    def producer_without(self, topic: str) -> Producer:
+        """One of a cluster that does not have this topic and makes none."""
+        ...
+
     def read(self, topic: str, count: int) -> list[Seen]: ...
 
 
@@ -93,6 +97,11 @@ class FakeWorld:
         producer.hold()
         return producer
 
+    def producer_without(self, topic: str) -> Producer:
+        producer = FakeProducer()
+        producer.absent.add(topic)
+        return producer
+
     def read(self, topic: str, count: int) -> list[Seen]:
         def seen(record: FakeRecord) -> Seen:
             return record.key(), record.value(), record.headers(), record.timestamp()[1]
@@ -117,6 +126,11 @@ class RealWorld:
 
     def silent_producer(self) -> KafkaProducer:
         return self._make(NOBODY, {})
+
+    def producer_without(self, topic: str) -> Producer:
+        # The client waits 30 s for a topic that is being created.
+        patience = {"topic.metadata.propagation.max.ms": 200, "allow.auto.create.topics": "false"}
+        return self._make(self.bootstrap, patience)
 
     def _make(self, bootstrap: str, config: Mapping[str, Any]) -> KafkaProducer:
         self.made.append(KafkaProducer({"bootstrap.servers": bootstrap, **config}, "contract"))
@@ -201,6 +215,21 @@ class ProducerContract:
         assert answer.too_large
         acks.wait()
         assert acks.failures == {}
+
+    def test_a_topic_that_is_not_there_is_said_so(self, world: World) -> None:
+        """The record comes back as such, a second one too, at once or later; others are written."""
+        topic, gone = world.topic(), "t-nobody-makes-this-topic"
+        acks = Acks(world.producer_without(gone))
+        acks.send("first", gone, b"v")
+        acks.wait()
+        answer = acks.send("second", gone, b"v")
+        acks.send("other", topic, b"v")
+        acks.wait()
+        second = answer if isinstance(answer, SendFailure) else acks.failures["second"][0]
+        for failure in (acks.failures["first"][0], second):
+            assert failure is not None
+            assert (failure.no_topic, failure.too_large, failure.fatal) == (True, False, False)
+        assert acks.failures["other"] == [None]
 
     def test_a_full_queue_says_so(self, world: World) -> None:
         """False, and `delivered` is not called for that record; after polling there is room again."""

@@ -125,6 +125,8 @@ class FakeProducer:
         """Larger records are refused by `send` itself."""
         self.max_topic_bytes: dict[str, int] = {}
         """Larger records come back from the broker as too large."""
+        self.absent: set[str] = set()
+        """Topics that the cluster does not have."""
         self.denied: set[str] = set()
         """Topics whose records come back with a failure that may pass."""
         self.in_bad_batch: set[bytes] = set()
@@ -230,6 +232,8 @@ class FakeProducer:
         failure: SendFailure | None = None
         if record.topic() in self.denied:
             failure = SendFailure(f"no permission for {record.topic()}")
+        elif record.topic() in self.absent:
+            failure = SendFailure(f"no topic {record.topic()}", no_topic=True)
         elif len(record) > self.max_topic_bytes.get(record.topic(), 1_000_000_000) or (
             record.value() in self.in_bad_batch and not pending.is_alone
         ):

@@ -26,6 +26,13 @@ _TOO_LARGE: Final = {
     KafkaError.INVALID_RECORD,
     KafkaError.INVALID_MSG_SIZE,
 }
+# After topic.metadata.propagation.max.ms (30 s) without the topic, so not while one is being created.
+_NO_TOPIC: Final = {
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.TOPIC_EXCEPTION,
+}
 
 
 def consumer_kind(error: KafkaError) -> Kind:
@@ -57,4 +64,5 @@ def send_failure(error: Any) -> SendFailure:
         reason=f"{error.name()}: {error.str()}",
         too_large=code in _TOO_LARGE,
         fatal=bool(error.fatal()) or code == KafkaError._FATAL,
+        no_topic=code in _NO_TOPIC,
     )

@@ -19,6 +19,7 @@ from topics.codecs.errors import CodecError, NotADocument
 from workers.emit.topics import DistinctTopics
 from workers.engine.letters import (
     internal,
+    no_topic,
     not_encodable,
     poison,
     result_too_large,
@@ -61,6 +62,9 @@ class Executor:
         self._reading = program.reading
         self._needs_meta = self._needs_meta or self._reading is not None
         sink = program.sink
+        # A topic that is not there holds its processor until somebody makes it; one that a document named
+        # would let that document hold all others.
+        self._names_topics = sink is not None and sink.topic is None
         self._plain_sink = sink if not program.call_sites and sink is not None and sink.is_plain else None
 
     def run(self, partition: PartitionRun, records: list[SourceRecord], span: Span) -> None:
@@ -237,8 +241,11 @@ class Executor:
             # A copy: a producer that refuses a result at once adds a refusal, which is sent from there.
             for end in tuple(slot.outputs):
                 if end.__class__ is tuple:
-                    too_large = partial(self._result_too_large, slot)
-                    self._ends.results.send(Sending(self._ends.results, partition, end, acked, too_large))
+                    unwritable = partial(self._unwritable, slot, result_too_large)
+                    sending = Sending(self._ends.results, partition, end, acked, unwritable)
+                    if self._names_topics:
+                        sending.on_no_topic = partial(self._unwritable, slot, no_topic)
+                    self._ends.results.send(sending)
                 elif end.__class__ is not str:
                     self._ends.letters.send(partition, slot.record, end, acked)
 
@@ -249,9 +256,8 @@ class Executor:
             slot.partition.settled(slot)
             slot.partition.end()
 
-    def _result_too_large(self, slot: Slot, reason: str) -> None:
-        path = self._program.sink.path if self._program.sink else ""
-        refused = result_too_large(reason, path)
+    def _unwritable(self, slot: Slot, refuse: Callable[[str, str], Refused], reason: str) -> None:
+        refused = refuse(reason, self._program.sink.path if self._program.sink else "")
         slot.outputs.append(refused)
         self._ends.letters.send(slot.partition, slot.record, refused, partial(self._acked, slot))
 

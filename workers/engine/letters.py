@@ -92,6 +92,11 @@ def result_too_large(reason: str, path: str) -> Refused:
     )
 
 
+def no_topic(reason: str, path: str) -> Refused:
+    """A result for a topic that a document named and that cannot be written to."""
+    return Refused(f"the result has no topic: {reason}", "$emit", f"{path}.topic", error_class="NoTopic")
+
+
 def too_many_topics(limit: int, path: str, doc: Document) -> Refused:
     """A topic beyond those that one `$emit` may name."""
     reason = f"a new topic after {limit} others: $emit names at most {limit} by expression"

@@ -35,7 +35,7 @@ class Sending:
     """One record on its way out, whatever became of it so far.
 
     `place` is where it stands in the order. Without `on_too_large` a record that is too large is sent again
-    until it is taken.
+    until it is taken; without `on_no_topic` one whose topic is not there waits until somebody makes it.
     """
 
     __slots__ = (
@@ -43,6 +43,7 @@ class Sending:
         "is_alone",
         "key",
         "on_acked",
+        "on_no_topic",
         "on_too_large",
         "output",
         "partition",
@@ -66,6 +67,7 @@ class Sending:
         self.topic, self.value, self.key, self.headers, self.timestamp_ms = record
         self.on_acked = on_acked
         self.on_too_large = on_too_large
+        self.on_no_topic: Callable[[str], None] | None = None
         self.is_alone = False
 
     def delivered(self, error: Any, _message: Any) -> None:
@@ -131,6 +133,10 @@ class Output:
             self._tally.produce_failures["too_large"] += 1
             sending.on_too_large(failure.reason)
             return
+        if failure.no_topic and sending.on_no_topic is not None:
+            self._tally.produce_failures["no_topic"] += 1
+            sending.on_no_topic(failure.reason)
+            return
         self._tally.produce_failures["fatal" if failure.fatal else "retried"] += 1
         if failure.reason != self._complained:
             # Once a reason: a topic without permission would say it for every record, every 5 s.
@@ -172,7 +178,9 @@ class Output:
             return True
         if answer is False:
             return False
-        sending.is_alone = True  # what the client itself refuses is refused for its own size
+        # What the client itself refuses as too large is refused for its own size; a fatal error or a topic
+        # that is not there has nothing to do with its neighbours.
+        sending.is_alone = sending.is_alone or answer.too_large
         self.failed(sending, answer)
         return True
 

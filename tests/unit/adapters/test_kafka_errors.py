@@ -51,3 +51,20 @@ def test_errors_of_producers(error: KafkaError, too_large: bool, fatal: bool) ->
     failure = send_failure(error)
     assert (failure.too_large, failure.fatal) == (too_large, fatal)
     assert error.name() in failure.reason
+
+
+@pytest.mark.parametrize(
+    ("code", "no_topic"),
+    [
+        (KafkaError._UNKNOWN_TOPIC, True),
+        (KafkaError.UNKNOWN_TOPIC_OR_PART, True),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, True),
+        (KafkaError.TOPIC_EXCEPTION, True),
+        (KafkaError.MSG_SIZE_TOO_LARGE, False),
+        (KafkaError.NOT_ENOUGH_REPLICAS, False),
+        (KafkaError._TRANSPORT, False),
+    ],
+)
+def test_a_topic_that_cannot_be_written_to_is_told_apart(code: int, no_topic: bool) -> None:
+    """It is not there or not ours; a cluster in trouble is something else."""
+    assert send_failure(KafkaError(code)).no_topic is no_topic
