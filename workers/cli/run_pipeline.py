@@ -112,7 +112,7 @@ class Runner:
         return passed
 
     def _whole(self, run: Any, flowing: Sequence[_Flowing], found: list[Outcome]) -> list[_Flowing]:
-        """What came of all documents together is of line 0; what is still the same document keeps its line."""
+        """What came of all documents together is of line 0; a document that is the same keeps its line."""
         passed: list[_Flowing] = []
         by_document = {id(one.doc): one for one in flowing}
         for result in run([one.doc for one in flowing], [one.meta for one in flowing]):
