@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from workers.errors import Invalid, Problem
-from workers.pipeline.match import compile_match
+from workers.pipeline.match import compile_match, top_expressions
 from workers.pipeline.nearest import nearest
 from workers.pipeline.nodes import Const, Node, Operator, Scope
 from workers.pipeline.parse import DEFAULT_SCOPE, Parser, describe
-from workers.pipeline.spec import StageSpec, StageType
+from workers.pipeline.spec import QuerySpec, StageSpec, StageType
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -60,14 +60,20 @@ class Checker:
         """A value as it stands."""
         return self._parser.literal(spec, path)
 
-    def match(self, query: Any, path: str) -> tuple[str, Mapping[str, Any]] | None:
-        """A compiled query: source over `doc`, and its names."""
+    def match(self, query: Any, path: str) -> QuerySpec | None:
+        """A compiled query. What stands under $expr and must hold is left to the stage, which compiles it in
+        line: there it shares what was read, and knows the document's meta."""
+        before = len(self.problems)
+        rest, found = top_expressions(query, path)
+        nodes = tuple(self.expression(spec, place) for spec, place in found)
         try:
-            found = compile_match(query, path, self._compile_expression)
+            match = compile_match(rest, path, self._compile_expression)
         except Invalid as error:
             self.problems.extend(error.problems)
             return None
-        return found.source, found.names
+        if len(self.problems) > before:
+            return None
+        return QuerySpec(match.source, match.names, nodes)
 
     def entries(self, spec: Any, path: str) -> list[tuple[str, Any, str]]:
         """The stages of a pipeline: (operator, its specification, its place)."""

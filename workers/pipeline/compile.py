@@ -15,8 +15,9 @@ from workers.pipeline.emission import compile_sink
 from workers.pipeline.emit import Emitter
 from workers.pipeline.eval_stages import EVAL_STAGES
 from workers.pipeline.evaluator import evaluator
+from workers.pipeline.expressions.meta import META
 from workers.pipeline.expressions.supplied import UNSUPPLIED, Supply
-from workers.pipeline.nodes import Node
+from workers.pipeline.nodes import Call, Node, children
 from workers.pipeline.parse import Parser
 from workers.pipeline.paths import split, with_value
 from workers.pipeline.program import CallSite, Program, Reading
@@ -80,13 +81,27 @@ def compile_expression(spec: Any, path: str = "", supply: Supply = UNSUPPLIED) -
     return lambda doc: evaluate(doc, None)
 
 
+def _within_query(spec: Any, path: str, supply: Supply) -> Evaluate:
+    """What stands under $expr within $or and $nor: a function of a document alone, which has no meta."""
+    parser = Parser(catalogue.operators(supply), catalogue.EXPRESSIONS_NOT_YET)
+    waiting: list[Node] = [parser.expression(spec, path)]
+    while waiting:
+        node = waiting.pop()
+        waiting += children(node)
+        if isinstance(node, Call) and node.operator is META:
+            parser.wrong(node.path, "$meta within $or or $nor", "$expr at the top of the query, or in $and")
+    if parser.problems:
+        raise Invalid(parser.problems)
+    return compile_expression(spec, path, supply)
+
+
 def _compile(pipeline: Any, file: str, supply: Supply, *, is_processor: bool) -> Program:
     checker = Checker(
         catalogue.operators(supply),
         catalogue.EXPRESSIONS_NOT_YET,
         catalogue.STAGES if is_processor else {**catalogue.STAGES, **EVAL_STAGES},
         catalogue.STAGES_NOT_YET,
-        partial(compile_expression, supply=supply),
+        partial(_within_query, supply=supply),
     )
     entries = checker.entries(pipeline, "pipeline")
     if len(entries) > MAX_STAGES:

@@ -14,6 +14,7 @@ from workers.pipeline.program import OnError, ProducerOptions, RetrySpec, SinkKe
 __all__ = [
     "CallSpec",
     "EmitSpec",
+    "QuerySpec",
     "SourceSpec",
     "StageEmitting",
     "StageSpec",
@@ -60,6 +61,26 @@ class StageEmitting(Emitting, Protocol):
     def inline(self, source: str, names: Mapping[str, Any]) -> str:
         """Source over `doc` and these names, made by another compiler, as text that can stand here."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class QuerySpec:
+    """A query, checked: source over `doc` and its `names`, and what under `$expr` must hold beside it."""
+
+    source: str
+    names: Mapping[str, Any]
+    expressions: tuple[Node, ...] = ()
+
+    def unless(self, em: StageEmitting, otherwise: Callable[[], object]) -> None:
+        """Write source that does what `otherwise` writes where the query does not hold."""
+        if self.source != "True":
+            with em.block(f"if not {em.inline(self.source, self.names)}:"):
+                otherwise()
+        for node in self.expressions:
+            condition = em.condition(node)
+            if condition != "True":
+                with em.block(f"if not {condition}:"):
+                    otherwise()
 
 
 Emit = Callable[[StageEmitting], None]
@@ -144,8 +165,8 @@ class Steps(Protocol):
         """An inner pipeline of these stages only."""
         ...
 
-    def match(self, query: Any, path: str) -> tuple[str, Mapping[str, Any]] | None:
-        """A compiled query: source over `doc` and the names in it; None when it is wrong."""
+    def match(self, query: Any, path: str) -> QuerySpec | None:
+        """A compiled query; None when it is wrong."""
         ...
 
 

@@ -27,6 +27,9 @@ from workers.pipeline.match.schema import compile_schema
 from workers.pipeline.match.source import Always, Field, Logic, Node, Source, Whole
 from workers.pipeline.values import truthy
 
+# As many levels of $and as a query may have, and more; deeper ones are refused with the query itself.
+MAX_AND_PATH: Final = 2_000
+
 # Every level of a query is a level of Python's stack here; documents themselves are limited to 100.
 MAX_QUERY_DEPTH: Final = 100
 
@@ -81,6 +84,27 @@ def compile_match(
     source = Source()
     text = source.node(node)
     return Match(Source().function(node), text, source.names)
+
+
+def top_expressions(query: Any, path: str) -> tuple[Any, list[tuple[Any, str]]]:
+    """The query without what stands under $expr at its top or within $and, and that: (expression, place).
+
+    All of them must hold beside the rest, which is always a query where the query was one.
+    """
+    if not isinstance(query, Mapping):
+        return query, []
+    found: list[tuple[Any, str]] = []
+    rest: dict[Any, Any] = {}
+    for name, operand in query.items():
+        if name == "$expr":
+            found.append((operand, f"{path}.$expr"))
+        elif name == "$and" and isinstance(operand, list) and len(path) < MAX_AND_PATH:
+            parts = [top_expressions(item, f"{path}.$and[{i}]") for i, item in enumerate(operand)]
+            rest[name] = [left for left, _ in parts]
+            found += [one for _, inner in parts for one in inner]
+        else:
+            rest[name] = operand
+    return rest, found
 
 
 def _plain(value: Any, place: Place) -> Any:

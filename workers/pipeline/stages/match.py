@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from workers.pipeline.spec import StageEmitting, StageSpec, StageType, Steps
+from workers.pipeline.spec import StageSpec, StageType, Steps
 
 
 def _parse(steps: Steps, spec: Any, path: str) -> StageSpec | None:
     found = steps.match(spec, path)
     if found is None:
         return None
-    source, names = found
-
-    def emit(em: StageEmitting) -> None:
-        with em.block(f"if not {em.inline(source, names)}:"):
-            em.drop()
-
-    return StageSpec("$match", path, emit)
+    return StageSpec("$match", path, lambda em: found.unless(em, em.drop))
 
 
 STAGES: Final[dict[str, StageType]] = {

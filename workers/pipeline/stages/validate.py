@@ -39,14 +39,12 @@ def _parse(steps: Steps, spec: Any, path: str) -> StageSpec | None:
     found = steps.match(spec["validator"], f"{path}.validator")
     if found is None:
         return None
-    source, names = found
 
     def emit(em: StageEmitting) -> None:
-        with em.block(f"if not {em.inline(source, names)}:"):
-            if action == "discard":
-                em.drop()
-            else:
-                em.call(_dead_letter if action == "dlq" else _fail)
+        if action == "discard":
+            found.unless(em, em.drop)
+        else:
+            found.unless(em, lambda: em.call(_dead_letter if action == "dlq" else _fail))
 
     return StageSpec("$validate", path, emit)
 

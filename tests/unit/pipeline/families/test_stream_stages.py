@@ -281,3 +281,28 @@ def test_a_payload_has_none_of_these_stages() -> None:
         source = {"connectionName": "k", "topic": "t"}
         with pytest.raises(Invalid, match="cannot stand here"):
             compile_processor([{"$source": source}, {"$externalFunction": call}])
+
+
+def test_expressions_of_a_query_know_the_meta_and_share_what_was_read() -> None:
+    """$expr at the top of a query and in $and; the query's own conditions come first."""
+    query = {
+        "n": {"$ne": 0},
+        "$expr": {"$gt": [{"$divide": [6, "$n"]}, 1]},
+        "$and": [{"$expr": {"$eq": [{"$meta": "stream.source.topic"}, "orders"]}}, {"n": {"$lt": 9}}],
+    }
+    docs = [{"n": 0}, {"n": 3}, {"n": 8}]
+    assert run([{"$match": query}], *docs, metas=[meta()] * 3) == [DROPPED, {"n": 3}, DROPPED]
+    others = [Meta({"topic": "other"})] * 3
+    assert run([{"$match": query}], *docs, metas=others) == [DROPPED] * 3
+    (refused,) = run([{"$match": {"$expr": {"$divide": [1, "$n"]}}}], {"n": 0})
+    assert (refused.operator, refused.path) == ("$match", "pipeline[0].$match.$expr.$divide")
+
+
+def test_meta_within_or_is_refused() -> None:
+    """There an expression is asked of the document alone."""
+    query = {"$or": [{"$expr": {"$eq": [{"$meta": "stream.source.topic"}, "x"]}}, {"a": 1}]}
+    assert problems({"$match": query}) == [
+        ("pipeline[0].$match.$or[0].$expr.$eq[0].$meta", "$meta within $or or $nor")
+    ]
+    (segment,) = compile_stages([{"$match": {"$or": [{"$expr": "$a"}, {"b": 1}]}}]).segments
+    assert segment.run([{"a": 1}, {"b": 1}, {}], None) == [{"a": 1}, {"b": 1}, DROPPED]
