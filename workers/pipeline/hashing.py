@@ -40,6 +40,9 @@ def _add(update: Callable[[bytes], None], value: Any, name: str | None) -> None:
     elif isinstance(value, Code) and value.scope is not None:
         update(str(value).encode() + b"\0")
         _add_fields(update, dict(value.scope))
+    elif value.__class__ is str:
+        text = value.encode("utf-8", "surrogatepass") + b"\0"
+        update(struct.pack("<i", len(text)) + text)
     else:
         update(bson.encode({"": value})[_BEFORE:-_AFTER])
 

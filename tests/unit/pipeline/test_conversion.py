@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from bson import Binary, Decimal128, Int64
+from bson import Binary, Code, Decimal128, Int64
 
 from tests.unit.pipeline.test_expressions import Row, same
 from workers.errors import Invalid, Poison
@@ -125,6 +125,8 @@ def test_what_cannot_be_converted_is_poison(expression: Any, value: Any, reason:
         {"to": "string", "format": True},
         {"to": "int", "byteOrder": "middle"},
         {"to": "int", "base": 7},
+        {"to": Code("int")},
+        {"to": "string", "format": Code("hex")},
     ],
     ids=str,
 )
@@ -144,5 +146,5 @@ def test_hashes_are_those_of_a_hashed_index() -> None:
     assert same(hashed({"a": date}), Int64(-4185544074338741873))
     assert hashed({"a": 3}) == hashed({"a": 3.9}) == hashed({"a": Decimal128("3")})
     assert hashed({}) == hashed({"a": None})
-    values = [1, "1", [1], {"0": 1}, {"a": 1}, True, b"1", float("inf"), Decimal128("-1E+6000")]
+    values = [1, "1", "\ud800", [1], {"0": 1}, {"a": 1}, True, b"1", float("inf"), Decimal128("-1E+6000")]
     assert len({hashed({"a": value}) for value in values}) == len(values)

@@ -65,8 +65,8 @@ def _type_of(to: Any) -> tuple[str | None, int]:
     if is_number(to):
         number = whole_number(to)
         name = None if number is None else _NAMES.get(number)
-    if not isinstance(name, str) or name not in _TYPES:
-        shown = to if isinstance(to, str) else type_name(to)
+    if name.__class__ is not str or name not in _TYPES:
+        shown = to if to.__class__ is str else type_name(to)
         raise Poison(f"$convert: 'to' names no type ({shown!r}); it can be {', '.join(CONVERSIONS)}, binData")
     return name, subtype
 
@@ -77,7 +77,7 @@ def _choice(value: Any, field: str, choices: Iterable[Any]) -> Any:
         return None
     known = tuple(choices)
     found = whole_number(value) if is_number(value) else value
-    if isinstance(found, bool | dict | list) or found not in known:
+    if found.__class__ not in (str, int) or found not in known:
         raise Poison(f"$convert: {field!r} must be one of {', '.join(map(str, known))}")
     return found
 
