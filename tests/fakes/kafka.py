@@ -91,7 +91,7 @@ class FakeCluster:
         log.high += 1
         return record
 
-    def skip(self, where: TopicPartition, count: int = 1) -> None:
+    def leave_hole(self, where: TopicPartition, count: int = 1) -> None:
         """Offsets that hold no record: a transaction's marker, or what compaction took."""
         self.logs[where].high += count
 

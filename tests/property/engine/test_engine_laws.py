@@ -129,8 +129,8 @@ class Chaos:
         rig.turn()
         await asyncio.sleep(0)
 
-    async def finish(self) -> None:
-        """Let everything through and see that nothing is missing."""
+    async def finish(self) -> bool:
+        """Let everything through and see that nothing is missing. True when it is all there."""
         rig = self.rig
         rig.producer.release()
         await rig.until(
@@ -147,6 +147,7 @@ class Chaos:
         assert all(run.busy == 0 for run in rig.processor.partitions.values())
         if not self.moved:
             self.in_order()
+        return True
 
     def in_order(self) -> None:
         """Results, not dead letters: these have a way of their own."""
@@ -173,6 +174,6 @@ def test_nothing_is_lost_repeated_or_out_of_order(program: str, steps: list[tupl
             chaos = Chaos(rig)
             for step in steps:
                 await chaos.step(step)
-            await chaos.finish()
+            assert await chaos.finish()
 
     asyncio.run(run())

@@ -26,7 +26,7 @@ FAMILIES: Final = {
 }
 
 
-def agrees(kind: str, spec: Any, doc: dict[str, Any]) -> None:
+def expect_agreement(kind: str, spec: Any, doc: dict[str, Any]) -> None:
     """Fail with both answers where the two sides part."""
     found = judging.disagreement(kind, spec, doc)
     assert found is None, f"\n  {kind} {spec!r}\n  document {doc!r}\n  {found}"
@@ -42,28 +42,28 @@ def test_a_call_gives_what_the_reference_gives(family: str, data: st.DataObject)
         assert family != "anything"
         return
     call = data.draw(strategies.calls(data.draw(st.sampled_from(forms)), KNOWN, 0))
-    agrees("expression", call, data.draw(strategies.documents()))
+    expect_agreement("expression", call, data.draw(strategies.documents()))
 
 
 @given(expression=strategies.expressions(KNOWN), doc=strategies.documents())
 def test_an_expression_gives_what_the_reference_gives(expression: Any, doc: dict[str, Any]) -> None:
     """Expressions of several levels."""
-    agrees("expression", expression, doc)
+    expect_agreement("expression", expression, doc)
 
 
 @given(expression=strategies.arbitrary(KNOWN), doc=strategies.documents())
 def test_what_is_no_expression_is_refused_by_both(expression: Any, doc: dict[str, Any]) -> None:
     """Any JSON in the place of an expression; an error that needs no data comes at start."""
-    agrees("expression", expression, doc)
+    expect_agreement("expression", expression, doc)
 
 
 @given(query=strategies.queries(KNOWN), doc=strategies.documents())
 def test_a_query_matches_what_the_reference_matches(query: dict[str, Any], doc: dict[str, Any]) -> None:
     """Queries with paths through arrays, nulls, logical operators and `$expr`."""
-    agrees("query", query, doc)
+    expect_agreement("query", query, doc)
 
 
 @given(stage=strategies.stages(KNOWN, STAGES), doc=strategies.documents())
 def test_a_stage_makes_what_the_reference_makes(stage: dict[str, Any], doc: dict[str, Any]) -> None:
     """Stages over one document; the document that came in is not changed."""
-    agrees("stage", stage, doc)
+    expect_agreement("stage", stage, doc)

@@ -338,6 +338,7 @@ async def test_a_bug_in_taking_records_ends_the_worker() -> None:
     rig.source._next[FIRST] = 0
     rig.turn()
     await _crash(rig, crew)
+    assert rig.committed() == 1
 
 
 async def test_a_bug_in_an_ack_ends_the_worker() -> None:

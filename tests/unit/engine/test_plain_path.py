@@ -289,6 +289,6 @@ async def test_holes_at_the_end_are_committed_too() -> None:
     """After the last record the committed offset follows the end of the partition, markers included."""
     async with running(plain_program()) as rig:
         rig.give({"id": 1}, {"id": 2})
-        rig.cluster.skip(FIRST, 3)
+        rig.cluster.leave_hole(FIRST, 3)
         await rig.all_committed(5)
         assert rig.source.status().lag[FIRST] == 0
