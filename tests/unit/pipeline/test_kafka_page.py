@@ -1,4 +1,4 @@
-"""docs/kafka.md says what `$source` and `$emit` do: its examples compile, its tables are what the code does."""
+"""docs/kafka.md tells what `$source` and `$emit` do: its examples compile, its tables hold."""
 
 from __future__ import annotations
 
