@@ -145,7 +145,7 @@ class Parser:
 
     def check_variable(self, name: Any, path: str) -> bool:
         """Whether a user may call a variable so; a problem is noted where not."""
-        if name.__class__ is str and _VARIABLE.match(name):
+        if name.__class__ is str and (name == "CURRENT" or _VARIABLE.match(name)):
             return True
         self.wrong(
             path, f"{name!r} is no name for a variable", "a lower-case letter, then letters, digits and '_'"

@@ -51,6 +51,7 @@ ORDER: list[Row] = [
     ({"$zip": {"inputs": ["$gone", 5]}}, {}, None),
 ]
 NAMES: list[Row] = [
+    ({"$map": {"input": "$a", "as": "CURRENT", "in": "$x"}}, {"a": [{"x": 1}, {}], "x": 5}, [1, None]),
     ({"$arrayToObject": "$a"}, {"a": [["x", 1], ["y", 2], ["x", 3]]}, {"x": 3, "y": 2}),
     ({"$arrayToObject": "$a"}, {"a": [{"v": 1, "k": "a.b"}]}, {"a.b": 1}),
     ({"$arrayToObject": "$a"}, {"a": []}, {}),

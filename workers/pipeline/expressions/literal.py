@@ -35,7 +35,7 @@ def _parse_let(parsing: Parsing, spec: Any, path: str, scope: Scope) -> Node:
     for name, value in spec["vars"].items():
         place = f"{path}.vars.{name}"
         values.append(parsing.expression(value, place, scope))
-        if name == "CURRENT" or parsing.check_variable(name, place):
+        if parsing.check_variable(name, place):
             bound.append(parsing.variable(name))
             inner[name] = bound[-1]
     body = parsing.expression(spec["in"], f"{path}.in", inner)
