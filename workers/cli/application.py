@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "validate": Entry("validate", "Check an app folder and report everything that is wrong with it."),
     "explain": Entry("explain", "Show how a processor is compiled: segments, call sites, generated code."),
     "eval": Entry("evaluate", "Run a pipeline over a file of documents, without Kafka."),
+    "schema": Entry("schema", "Print a JSON Schema of processors or connections, for editors."),
     "worker": Entry("worker", "Run the processors of an app folder."),
     "functions": Entry("functions", "Serve the functions of an app folder by the Lambda Invoke API."),
     "topics": Entry("topics", "Compare the topics of a cluster with their contracts, and make them so."),

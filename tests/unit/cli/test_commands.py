@@ -27,7 +27,7 @@ pipeline:
 ALL = [
     ("dev",), ("validate",), ("explain",), ("eval",), ("worker",), ("functions",), ("functions", "serve"),
     ("topics",), ("topics", "plan"), ("topics", "apply"), ("kafka",), ("kafka", "start"), ("kafka", "stop"),
-    ("kafka", "status"), ("engine",),
+    ("kafka", "status"), ("schema",), ("engine",),
 ]  # fmt: skip
 
 

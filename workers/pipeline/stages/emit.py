@@ -154,18 +154,18 @@ def _key(options: _Options) -> tuple[Node | None, SinkKeyFormat | None]:
 def _producer(options: _Options) -> tuple[ProducerOptions, tuple[str, ...]]:
     """What the client is to do, and a warning where that can lose results."""
     place = options.place_of("compression_type")
-    compression: Compression | None = None
-    if place.has("compression_type"):
-        compression = place.choice("compression_type", _COMPRESSIONS, "none")
+    given = place.has("compression_type")
+    named: Compression = place.choice("compression_type", _COMPRESSIONS, "none")
+    compression = named if given else None
     place = options.place_of("acks")
     if not place.has("acks"):
         place.take("acks")
         return ProducerOptions(None, compression), ()
-    given = place.take("acks")
+    acks = place.take("acks")
     # A number in Atlas's table, a text in its prototype.
-    known = _ACKS.get(str(given)) if isinstance(given, int | str) and not isinstance(given, bool) else None
+    known = _ACKS.get(str(acks)) if isinstance(acks, int | str) and not isinstance(acks, bool) else None
     if known is None:
-        options.checker.wrong(place.at("acks"), describe(given), "one of all, -1, 1, 0")
+        options.checker.wrong(place.at("acks"), describe(acks), "one of all, -1, 1, 0")
         return ProducerOptions(None, compression), ()
     warnings = (f"{place.at('acks')}: {_WEAK_ACKS[known]}",) if known in _WEAK_ACKS else ()
     return ProducerOptions(known, compression), warnings

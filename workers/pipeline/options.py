@@ -1,0 +1,228 @@
+"""The options of `$source`, `$externalFunction` and `$emit` as data: for editors and for the docs.
+
+The stages' own modules read and judge them; a test holds the names here against the names that they know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from workers.pipeline.program import RetrySpec
+from workers.pipeline.stages.external_function import DEFAULT_PARALLELISM, MAX_PARALLELISM, PAYLOAD_STAGES
+from workers.pipeline.wire import KEY_WRITERS
+
+Schema: TypeAlias = Mapping[str, Any]
+
+TEXT: Final[Schema] = {"type": "string", "minLength": 1}
+EXPRESSION: Final[Schema] = {"$ref": "#/$defs/expression"}
+DURATION: Final[Schema] = {"$ref": "#/$defs/duration"}
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option. `schema` is a JSON Schema (`inner` makes it an object of further options), `kind` says the
+    same in words, `default` in the language's own spelling."""
+
+    name: str
+    kind: str
+    meaning: str
+    schema: Schema
+    is_required: bool = False
+    default: str = ""
+    inner: Sequence[Option] = ()
+
+
+def _words(*words: str) -> tuple[str, Schema]:
+    return " / ".join(words), {"enum": list(words)}
+
+
+def _choice(name: str, words: Sequence[str], meaning: str, default: str) -> Option:
+    kind, schema = _words(*words)
+    return Option(name, kind, meaning, schema, default=default)
+
+
+def _duration(name: str, meaning: str, default: str) -> Option:
+    return Option(name, "duration", meaning, DURATION, default=default)
+
+
+_RETRY: Final = RetrySpec()
+
+SOURCE: Final = (
+    Option("connectionName", "text", "A Kafka connection.", TEXT, is_required=True),
+    Option(
+        "topic",
+        "text, or array of texts",
+        "The topics to read.",
+        {"anyOf": [TEXT, {"type": "array", "items": TEXT, "minItems": 1}]},
+        is_required=True,
+    ),
+    Option(
+        "timeField",
+        "expression",
+        "The time of a record: `{$toDate: ...}` or `{$dateFromString: ...}` of its document.",
+        {
+            "type": "object",
+            "properties": {"$toDate": EXPRESSION, "$dateFromString": EXPRESSION},
+            "additionalProperties": False,
+            "minProperties": 1,
+            "maxProperties": 1,
+        },
+        default="Kafka's",
+    ),
+    Option("tsFieldName", "text", "The field to put the record's time in.", TEXT),
+    Option(
+        "config",
+        "document",
+        "How records are read.",
+        {},
+        inner=(
+            _choice(
+                "auto_offset_reset",
+                ("latest", "end", "largest", "earliest", "beginning", "smallest"),
+                "Where a group without a committed offset begins.",
+                "latest",
+            ),
+            Option("group_id", "text", "The consumer group.", TEXT, default="one for the processor"),
+            _choice(
+                "keyFormat",
+                ("binData", "string", "json", "int", "long"),
+                'What `{$meta: "stream.source.key"}` gives.',
+                "binData",
+            ),
+            _choice(
+                "keyFormatError",
+                ("dlq", "passThrough"),
+                "A record whose key is of another format is dead-lettered, or gets its key as binData.",
+                "dlq",
+            ),
+            Option(
+                "enable_auto_commit",
+                "boolean",
+                "Read and ignored: offsets are committed behind acknowledged output.",
+                {"type": "boolean"},
+                default="false",
+            ),
+        ),
+    ),
+)
+
+EXTERNAL_FUNCTION: Final = (
+    Option("connectionName", "text", "An AWSLambda connection.", TEXT, is_required=True),
+    Option("functionName", "text", "A name, name:alias, or a partial or full ARN.", TEXT, is_required=True),
+    _choice("execution", ("sync", "async"), "Whether the answer is waited for.", "sync"),
+    Option("as", "path", "The field to set to the answer; not with async.", TEXT),
+    _choice(
+        "onError",
+        ("dlq", "ignore", "fail"),
+        "What becomes of a document whose call failed: dead-lettered, passed on without `as`, or a processor "
+        "that stops.",
+        "dlq",
+    ),
+    Option(
+        "payload",
+        "array of stages",
+        f"Makes the document to send: {', '.join(f'`{name}`' for name in sorted(PAYLOAD_STAGES))}.",
+        {"type": "array", "items": {"$ref": "#/$defs/payloadStage"}},
+        default="the whole document",
+    ),
+    Option(
+        "parallelism",
+        "whole number",
+        "Calls at once.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_PARALLELISM},
+        default=str(DEFAULT_PARALLELISM),
+    ),
+    Option("partitionBy", "expression", "Calls of one value never overlap.", EXPRESSION),
+    _duration("timeout", "What one attempt may take.", "60s"),
+    Option(
+        "retry",
+        "document",
+        "Attempts after failures that may pass.",
+        {},
+        inner=(
+            Option(
+                "maxAttempts",
+                "whole number",
+                "Attempts in all, the first included.",
+                {"type": "integer", "minimum": 1, "maximum": 100},
+                default=str(_RETRY.max_attempts),
+            ),
+            _duration("maxElapsed", "What they may take together.", f"{_RETRY.max_elapsed_seconds:g}s"),
+            _duration("base", "The first wait.", f"{_RETRY.base_seconds:g}s"),
+            _duration("cap", "The longest wait.", f"{_RETRY.cap_seconds:g}s"),
+        ),
+    ),
+    _choice("response", ("body", "envelope"), "The function's answer, or all that Lambda answered.", "body"),
+)
+
+_EMIT_CONFIG: Final = (
+    Option("key", "expression", "The record's key.", EXPRESSION, default="the source's"),
+    _choice("keyFormat", tuple(KEY_WRITERS), "How the key is written.", "by the value's type"),
+    Option(
+        "headers",
+        "expression",
+        "The record's headers: a document, or an array of documents of k and v.",
+        EXPRESSION,
+        default="the source's",
+    ),
+    Option("tombstoneWhen", "expression", "Where it is true, the value is null.", EXPRESSION),
+    _choice(
+        "outputFormat",
+        ("relaxedJson", "canonicalJson", "basicJson"),
+        "How values that JSON does not have are written.",
+        "relaxedJson",
+    ),
+    _choice("dateFormat", ("default", "ISO8601"), "How dates are written.", "default"),
+    _choice(
+        "compression_type", ("none", "gzip", "snappy", "lz4", "zstd"), "Of the producer's batches.", "lz4"
+    ),
+    Option(
+        "acks",
+        "all / -1 / 1 / 0",
+        "Whose acknowledgement counts. Only `all` loses nothing.",
+        {"enum": ["all", "-1", "1", "0", -1, 1, 0]},
+        default="all",
+    ),
+)
+
+EMIT: Final = (
+    Option("connectionName", "text", "A Kafka connection.", TEXT, is_required=True),
+    Option("topic", "expression", "The topic, fixed or by document.", EXPRESSION, is_required=True),
+    Option(
+        "config",
+        "document",
+        "How records are written. Its options may also stand beside the topic.",
+        {},
+        inner=_EMIT_CONFIG,
+    ),
+)
+EMIT_BESIDE: Final = _EMIT_CONFIG
+"""Options of `$emit` that older pages of Atlas write beside the topic."""
+
+OPTIONS: Final[Mapping[str, Sequence[Option]]] = {
+    "$source": SOURCE,
+    "$externalFunction": EXTERNAL_FUNCTION,
+    "$emit": EMIT,
+}
+"""By stage, in the order the docs print them."""
+
+
+def schema_of(options: Sequence[Option]) -> dict[str, Any]:
+    """A JSON Schema of an object with these options and no others."""
+    found: dict[str, Any] = {
+        "type": "object",
+        "properties": {option.name: _property(option) for option in options},
+        "additionalProperties": False,
+    }
+    required = [option.name for option in options if option.is_required]
+    return {**found, "required": required} if required else found
+
+
+def _property(option: Option) -> dict[str, Any]:
+    schema = schema_of(option.inner) if option.inner else option.schema
+    default = f" Default: {option.default}." if option.default else ""
+    if "$ref" in schema:  # editors of draft 7 ignore what stands beside a reference
+        return {"allOf": [dict(schema)], "description": option.meaning + default}
+    return {**schema, "description": option.meaning + default}
