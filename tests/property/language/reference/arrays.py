@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cmp_to_key
+from functools import cmp_to_key, partial
 from typing import Any
 
 from tests.property.language.reference.interpreter import (
@@ -17,6 +17,7 @@ from tests.property.language.reference.interpreter import (
     positional,
     register,
     run,
+    unread,
     variadic,
 )
 from tests.property.language.reference.tower import integral, need_integral, need_integral_long, whole
@@ -166,9 +167,10 @@ def _check_zip(argument: Any, scope: Scope) -> None:
 
 def _zip(argument: Any, env: Environment) -> Any:
     columns = []
-    for one in argument["inputs"]:
+    for place, one in enumerate(argument["inputs"]):
         value = run(one, env)
         if nullish(value):
+            unread(partial(run, argument["inputs"][place + 1 :], env))
             return None
         columns.append(need_array(value, "$zip"))
     defaults = run(argument.get("defaults") or [None] * len(columns), env)

@@ -19,7 +19,8 @@ def candidates(value: Any, parts: list[str], opens_last: bool) -> Iterator[Any]:
             if kind(item) == "object":
                 yield from candidates(item, parts, opens_last)
         if parts[0].isdigit() and (parts[0] == "0" or parts[0][0] != "0") and int(parts[0]) < len(value):
-            yield from candidates(value[int(parts[0])], parts[1:], opens_last)
+            # An array reached by its index at the end of a path stands for itself alone.
+            yield from candidates(value[int(parts[0])], parts[1:], opens_last and len(parts) > 1)
     else:
         inner = value.get(parts[0], MISSING) if kind(value) == "object" else MISSING
         yield from candidates(inner, parts[1:] if inner is not MISSING else [], opens_last)

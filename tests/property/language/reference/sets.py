@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.property.language.reference.arrays import need_array
-from tests.property.language.reference.interpreter import positional, register, variadic
+from tests.property.language.reference.interpreter import positional, register, unread, variadic
 from tests.property.language.reference.values import contains, distinct, nullish
 
 
@@ -18,14 +18,16 @@ def _equals(values: Any) -> bool:
 
 
 def _intersection(values: Any) -> Any:
-    sets = []
+    common: list[Any] | None = None
     for value in values:
         if nullish(value):
             return None
-        sets.append(need_array(value, "$setIntersection"))
-    if not sets:
-        return []
-    return [item for item in distinct(sets[0]) if all(contains(one, item) for one in sets[1:])]
+        one = need_array(value, "$setIntersection")
+        common = distinct(one) if common is None else [item for item in common if contains(one, item)]
+        if not common:  # whatever follows cannot add to it
+            unread(lambda: [need_array(rest, "$setIntersection") for rest in values if not nullish(rest)])
+            return []
+    return common or []
 
 
 def _union(values: Any) -> Any:
