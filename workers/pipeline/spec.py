@@ -141,7 +141,7 @@ class EmitSpec:
     tombstone_when: Node | None = None
     output_format: OutputFormat = "relaxedJson"
     date_format: DateFormat = "default"
-    producer: ProducerOptions = ProducerOptions()
+    producer: ProducerOptions = field(default_factory=ProducerOptions)
     warnings: tuple[str, ...] = ()
 
 

@@ -188,7 +188,7 @@ def test_header_names_are_ours_and_distinct() -> None:
 
 
 def test_bytes_without_a_type_wrapper_stand_for_their_document() -> None:
-    """A `$` at the front of a text is taken for a wrapper too: asked is what costs little, and never wrong."""
+    """A `$` at the front of a text is taken for a wrapper, too: cheap to ask, and never wrong."""
     assert codecs.is_relaxed(b'{"a": 1, "price": "5$"}')
     assert codecs.is_relaxed(b'{"a": "\\n"}')
     assert not codecs.is_relaxed(b'{"a": {"$numberLong": "1"}}')

@@ -158,3 +158,12 @@ def test_what_is_wrong_without_data_is_refused_at_start(expression: Any, path: s
     with pytest.raises(Invalid) as caught:
         compile_expression(expression, "e")
     assert [problem.path for problem in caught.value.problems] == [path]
+
+
+def test_a_reduction_that_doubles_is_bounded() -> None:
+    """A text joined with itself for each of 60 elements ends as an error of its document, not of the machine."""
+    doubles = {"$concat": ["$$value", "$$value"]}
+    reduce = compile_expression({"$reduce": {"input": "$a", "initialValue": "x", "in": doubles}})
+    with pytest.raises(Poison, match="the limit is"):
+        reduce({"a": [0] * 60})
+    assert reduce({"a": [0] * 3}) == "x" * 8

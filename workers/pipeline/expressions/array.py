@@ -18,6 +18,9 @@ from workers.pipeline.nodes import (
 )
 from workers.pipeline.values import INT32_MAX, INT32_MIN, MISSING, equal, is_nullish, type_name, whole_number
 
+# The server's limit of a document is 16 MiB: nothing longer could be written in the end.
+MAX_REDUCED: Final = 16 * 1024 * 1024
+
 
 def size(array: Any) -> int:
     """The number of elements."""
@@ -153,9 +156,20 @@ def _emit_reduce(em: Emitting, call: Call) -> str:
             em.bind(call.variables[0], item)
             em.bind(call.variables[1], found)
             em.line(f"{found} = {em.value(body)}")
+            em.line(
+                f"if {found}.__class__ is str or {found}.__class__ is list: {em.function(bounded)}({found})"
+            )
     with em.block("else:"):
         em.line(f"{found} = {em.function(_no_array)}({array}, '$reduce')")
     return found
+
+
+def bounded(value: str | list[Any]) -> None:
+    """Poison for what grew beyond any document: a text that is joined with itself 40 times is a terabyte."""
+    if len(value) > MAX_REDUCED:
+        raise Poison(
+            f"$reduce made a value of {len(value)} characters or elements, the limit is {MAX_REDUCED}"
+        )
 
 
 OPERATORS: Final[dict[str, Operator]] = {
