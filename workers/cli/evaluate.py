@@ -12,9 +12,13 @@ from topics.codecs import NotADocument, decode_value
 from workers.appfolder import FORMATS, BadText, read_text
 from workers.appfolder.literals import with_literals
 from workers.appfolder.supply import SYSTEM
+from workers.cli.explain import explained
+from workers.cli.refusals import Refusals
 from workers.cli.report import say, write, write_json
 from workers.cli.run_pipeline import Answers, Outcome, Runner
+from workers.cli.stage_times import MAX_DOCUMENTS, as_data, as_table, stage_times
 from workers.errors import Invalid, Problem
+from workers.model import Document
 from workers.pipeline import compile_stages
 from workers.pipeline.program import Program
 
@@ -30,7 +34,9 @@ app = typer.Typer(add_completion=False)
 @app.command(name="eval")
 def evaluate(
     pipeline: Annotated[Path, typer.Option("--pipeline", help="A processor's file, or a list of stages.")],
-    documents: Annotated[Path, typer.Option("--input", help="Documents, one JSON text on each line.")],
+    documents: Annotated[
+        Path | None, typer.Option("--input", help="Documents, one JSON text on each line.")
+    ] = None,
     answers: Annotated[
         Path | None,
         typer.Option(
@@ -38,6 +44,12 @@ def evaluate(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every outcome as JSON on stdout.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show what the pipeline is compiled to, and run nothing.")
+    ] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Measure each stage over the documents, in us a document.")
+    ] = False,
 ) -> None:
     """Run a pipeline over a file of documents, without Kafka. Results go to stdout, refusals to stderr.
 
@@ -46,30 +58,41 @@ def evaluate(
 
     Example: penstock eval --pipeline processors/orders.yaml --input orders.jsonl
     """
-    program = load_program(pipeline)
+    stages, program = load_stages(pipeline)
+    if explain:
+        write(*explained(program))
+        return
     runner = Runner(program, load_answers(answers, program))
-    if not documents.is_file():
-        raise Invalid([Problem(str(documents), "", "is no file", "a file with one document on each line")])
+    if documents is None or not documents.is_file():
+        raise Invalid(
+            [Problem(str(documents or "--input"), "", "is no file", "a file with one document on each line")]
+        )
     counts: dict[str, int] = {"result": 0, "dropped": 0, "refused": 0}
+    refusals = Refusals()
     collected: list[dict[str, Any]] = []
     for outcome in outcomes(runner, documents):
         counts[outcome.kind] += 1
+        refusals.count(outcome)
         if as_json:
             collected.append(outcome.as_dict())
         elif outcome.kind == "result":
             write(outcome.text)
         elif outcome.kind == "refused":
             say(f"line {outcome.line}: refused at {outcome.path}: {outcome.reason}")
+    times = stage_times(stages, first_documents(documents), runner.answers) if profile else []
     if as_json:
-        write_json({"outcomes": collected, "counts": counts})
-    elif program.call_sites and answers is None:
+        found = {"outcomes": collected, "counts": counts, "refusals": refusals.as_data()}
+        write_json({**found, "profile": as_data(times)} if profile else found)
+    else:
+        say(*refusals.as_table(), *(as_table(times) if profile else ()))
+    if program.call_sites and answers is None and not as_json:
         say("note: functions are not called by eval; --answers FILE says what they answer")
     say(f"{sum(counts.values())} documents: {counts['result']} results, {counts['dropped']} dropped, "
         f"{counts['refused']} refused")  # fmt: skip
 
 
-def load_program(file: Path) -> Program:
-    """The compiled pipeline of a file in any format of processors/. Raises Invalid."""
+def load_stages(file: Path) -> tuple[list[Any], Program]:
+    """The stages of a file in any format of processors/, and the program they make. Raises Invalid."""
     name = str(file)
     value = _read(file, "a pipeline")
     if isinstance(value, dict):
@@ -85,7 +108,7 @@ def load_program(file: Path) -> Program:
         raise Invalid([*problems, *error.problems]) from None
     if problems:
         raise Invalid(problems)
-    return program
+    return stages, program
 
 
 def load_answers(file: Path | None, program: Program) -> Answers:
@@ -122,6 +145,17 @@ def outcomes(runner: Runner, documents: Path) -> Iterator[Outcome]:
                 yield from runner.run(lines)
                 lines = []
     yield from runner.run(lines)
+
+
+def first_documents(file: Path) -> list[Document]:
+    """The documents to measure with: the first of those that are some."""
+    found: list[Document] = []
+    with file.open("rb") as handle:
+        while (line := handle.readline(MAX_LINE_BYTES + 1)) and len(found) < MAX_DOCUMENTS:
+            value = _decoded(line) if line.strip() else None
+            if isinstance(value, dict):
+                found.append(value)
+    return found
 
 
 def _decoded(line: bytes) -> Any:

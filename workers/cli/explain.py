@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from workers.appfolder import ProcessorSpec, load_app
 from workers.cli.report import AppFolder, AsJson, write, write_json
 from workers.errors import Invalid, Problem
 from workers.pipeline.nearest import nearest
-from workers.pipeline.program import CallSite, Segment
+from workers.pipeline.program import CallSite, Program, Segment
 
 app = typer.Typer(add_completion=False)
 
@@ -76,37 +77,57 @@ def _site(site: CallSite) -> dict[str, Any]:
 
 def _print(spec: ProcessorSpec) -> None:
     program = spec.program
-    if program.source is not None:
-        topics = ", ".join(program.source.topics)
-        write(f"{spec.name} ({spec.file})", "", f"reads {topics} by {program.source.connection}")
-    for number, segment in enumerate(program.segments):
-        _segment(number, segment)
-        if number < len(program.call_sites):
-            site = program.call_sites[number]
-            write(
-                "", f"call site {number}: {site.function} by {site.connection} ({site.path})",
-                f"  {site.execution}, as {site.as_path or '-'}, onError {site.on_error}, "
-                f"parallelism {site.parallelism}, timeout {site.timeout_seconds:g} s, "
-                f"{site.retry.max_attempts} attempts",
-            )  # fmt: skip
-    sink = program.sink
-    write(
-        "",
-        "ends with the call"
-        if sink is None
-        else f"writes {sink.topic or 'topics by expression'} by {sink.connection}",
-    )
+    write(f"{spec.name} ({spec.file})", "")
+    code = _code if sys.stdout.isatty() else _indented
+    for part in _parts(program):
+        if isinstance(part, str):
+            write(part)
+        else:
+            write(*code(part))
+    if program.sink is None:
+        write("", "ends with the call")
     write(f"dead letters go to {spec.dead_letters.topic} by {spec.dead_letters.connection}")
     write(*(f"warning: {warning}" for warning in program.warnings))
 
 
-def _segment(number: int, segment: Segment) -> None:
-    stages = ", ".join(segment.stages) or "no stages"
-    notes = ", passes documents on as they are" if segment.is_identity else ""
-    write("", f"segment {number}: {stages}{notes}")
-    if segment.is_identity or not segment.source_text:
-        return
-    if sys.stdout.isatty():
-        Console().print(Syntax(segment.source_text, "python", background_color="default", word_wrap=True))
-    else:
-        write(*(f"  {line}" if line else "" for line in segment.source_text.splitlines()))
+def explained(program: Program) -> list[str]:
+    """The same of a pipeline on its own, as lines without colours."""
+    lines: list[str] = []
+    for part in _parts(program):
+        lines += [part] if isinstance(part, str) else _indented(part)
+    return lines
+
+
+def _parts(program: Program) -> Iterator[str | Segment]:
+    """Lines, and segments whose code stands between them."""
+    if program.source is not None:
+        yield f"reads {', '.join(program.source.topics)} by {program.source.connection}"
+    for number, segment in enumerate(program.segments):
+        stages = ", ".join(segment.stages) or "no stages"
+        notes = ", passes documents on as they are" if segment.is_identity else ""
+        yield ""
+        yield f"segment {number}: {stages}{notes}"
+        if segment.source_text and not segment.is_identity:
+            yield segment
+        if number < len(program.call_sites):
+            site = program.call_sites[number]
+            yield ""
+            yield f"call site {number}: {site.function} by {site.connection} ({site.path})"
+            yield (
+                f"  {site.execution}, as {site.as_path or '-'}, onError {site.on_error}, "
+                f"parallelism {site.parallelism}, timeout {site.timeout_seconds:g} s, "
+                f"{site.retry.max_attempts} attempts"
+            )
+    if program.sink is not None:
+        yield ""
+        yield f"writes {program.sink.topic or 'topics by expression'} by {program.sink.connection}"
+
+
+def _indented(segment: Segment) -> list[str]:
+    return [f"  {line}" if line else "" for line in segment.source_text.splitlines()]
+
+
+def _code(segment: Segment) -> list[str]:
+    """In colours, straight to the terminal."""
+    Console().print(Syntax(segment.source_text, "python", background_color="default", word_wrap=True))
+    return []

@@ -60,7 +60,7 @@ class Runner:
     """One program. Documents go through in slices, as they do in the engine."""
 
     def __init__(self, program: Program, answers: Answers) -> None:
-        self._program, self._answers = program, answers
+        self.program, self.answers = program, answers
         topics = program.source.topics if program.source is not None else ()
         self._topic = topics[0] if topics else "input"
         self.is_whole = any(segment.is_whole for segment in program.segments)
@@ -74,17 +74,17 @@ class Runner:
             if isinstance(doc, NotADocument):
                 found.append(Outcome(line, "refused", reason=doc.reason, operator="$source", path="the line"))
             else:
-                meta = self._meta(line)
-                refused = self._program.reading and self._program.reading(doc, meta)
+                meta = self.meta(line)
+                refused = self.program.reading and self.program.reading(doc, meta)
                 if refused:
                     found.append(_refused(line, refused))
                 else:
                     flowing.append(_Flowing(line, doc, meta))
-        for number, segment in enumerate(self._program.segments):
+        for number, segment in enumerate(self.program.segments):
             through = self._whole if segment.is_whole else self._segment
             flowing = through(segment.run, flowing, found)
-            if number < len(self._program.call_sites):
-                flowing = self._answered(self._program.call_sites[number], flowing, found)
+            if number < len(self.program.call_sites):
+                flowing = self._answered(self.program.call_sites[number], flowing, found)
         found += [self._emitted(one) for one in flowing]
         # A stage as $sort has put them in an order of its own.
         yield from found if self.is_whole else sorted(found, key=lambda outcome: outcome.line)
@@ -120,7 +120,7 @@ class Runner:
                 line = by_document[id(result.doc)].line if id(result.doc) in by_document else 0
                 found.append(_refused(line, result))
             else:
-                passed.append(by_document.get(id(result)) or _Flowing(0, result, self._meta(0)))
+                passed.append(by_document.get(id(result)) or _Flowing(0, result, self.meta(0)))
         return passed
 
     def _answered(self, site: CallSite, flowing: Sequence[_Flowing], found: list[Outcome]) -> list[_Flowing]:
@@ -130,7 +130,7 @@ class Runner:
             payload = one.doc if site.payload is None else site.payload(one.doc, one.meta)
             if isinstance(payload, Refused):
                 found.append(_refused(one.line, payload))
-            elif site.function not in self._answers:
+            elif site.function not in self.answers:
                 reason = f"{site.function} is not called by eval; --answers says what it answers"
                 found.append(
                     Outcome(one.line, "refused", reason=reason, operator=site.operator, path=site.path)
@@ -142,10 +142,10 @@ class Runner:
     def _with_answer(self, site: CallSite, doc: Document) -> Document:
         if site.set_result is None or site.execution == "async":
             return doc
-        return site.set_result(doc, self._answers[site.function])
+        return site.set_result(doc, self.answers[site.function])
 
     def _emitted(self, one: _Flowing) -> Outcome:
-        sink = self._program.sink
+        sink = self.program.sink
         if sink is None or sink.is_plain:
             topic = None if sink is None else sink.topic
             return Outcome(one.line, "result", text=encode(one.doc).decode(), topic=topic)
@@ -156,7 +156,7 @@ class Runner:
         text = "null" if emission.value is None else emission.value.decode()
         return Outcome(one.line, "result", text=text, topic=emission.topic)
 
-    def _meta(self, line: int) -> Meta:
+    def meta(self, line: int) -> Meta:
         """As the engine makes it for a record: the line is its offset, from 0. It has no time and no key."""
         return Meta({"type": "kafka", "topic": self._topic, "partition": 0, "offset": line - 1,
                      "ts": date_from_ms(0), "key": None, "headers": []})  # fmt: skip

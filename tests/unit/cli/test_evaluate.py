@@ -9,6 +9,8 @@ import pytest
 
 from tests.unit.cli.run_command import Ran, penstock
 from tests.unit.cli.test_commands import CALLS
+from workers.cli.refusals import MAX_KINDS, Refusals
+from workers.cli.run_pipeline import Outcome
 
 Capture = pytest.CaptureFixture[str]
 
@@ -121,3 +123,57 @@ def test_a_sorted_document_keeps_its_line(capsys: Capture, tmp_path: Path) -> No
     lines = ['{"n": 1}', '{"n": 3}', '{"n": 2}']
     ran = evaluate(capsys, tmp_path, '[{"$sort": {"n": -1}}, {"$limit": 2}]', lines, "--json")
     assert [one["line"] for one in json.loads(ran.out)["outcomes"]] == [2, 3]
+
+
+def test_refusals_are_summed_up_at_the_end(capsys: Capture, tmp_path: Path) -> None:
+    """By place and reason, the most frequent first, each with its first line; in JSON, too."""
+    lines = ["x", '{"n": "a"}', '{"n": true}', '{"n": "b"}', '{"n": 1}']
+    pipeline = "[{$set: {m: {$abs: '$n'}}}]"
+    said = evaluate(capsys, tmp_path, pipeline, lines).err.splitlines()
+    start = said.index("refusals by place and reason:")
+    assert said[start + 1].split() == ["count", "first", "line", "path", "reason"]
+    assert said[start + 2].split()[:3] == ["2", "2", "pipeline[0].$set.m.$abs"]
+    assert len(said[start + 2 :]) == 4, "three kinds and the counts"
+    data = evaluate(capsys, tmp_path, pipeline, lines, "--json").data
+    assert [(one["count"], one["firstLine"]) for one in data["refusals"]] == [(2, 2), (1, 1), (1, 3)]
+    assert evaluate(capsys, tmp_path, pipeline, lines[-1:]).err.startswith("1 documents")
+
+
+def test_many_kinds_of_refusals_are_cut(capsys: Capture, tmp_path: Path) -> None:
+    """Reasons that name values cannot grow without bound: past a number of kinds the place alone counts."""
+    refusals = Refusals()
+    for number in range(MAX_KINDS + 5):
+        refusals.count(Outcome(number, "refused", reason=f"r{number}", path="p"))
+    assert len(refusals.as_data()) == MAX_KINDS + 1
+    assert refusals.as_data()[0] == {
+        "path": "p", "reason": "(other reasons)", "count": 5, "firstLine": MAX_KINDS,
+    }  # fmt: skip
+    assert refusals.as_table()[-1] == f"  and {MAX_KINDS + 1 - 20} more kinds; --json has them all"
+
+
+def test_a_pipeline_is_explained_and_not_run(capsys: Capture, tmp_path: Path) -> None:
+    """Segments and their code; no documents are needed."""
+    (tmp_path / "a.yaml").write_text("- $match: {n: 1}\n- $set: {m: 2}\n")
+    ran = penstock(capsys, "eval", "--pipeline", tmp_path / "a.yaml", "--explain")
+    assert (ran.code, ran.err) == (0, "")
+    assert "segment 0: $match, $set" in ran.out
+    assert "  def segment(docs, metas):" in ran.out
+
+
+def test_stages_are_measured_one_by_one(capsys: Capture, tmp_path: Path) -> None:
+    """How many documents came in and went out of each, and what one cost; calls and ends have no time."""
+    lines = [f'{{"status": "{"paid" if n % 2 else "open"}", "n": {n}}}' for n in range(40)]
+    answers = tmp_path / "answers.yaml"
+    answers.write_text("score: {points: 21}")
+    ran = evaluate(capsys, tmp_path, CALLS, lines, "--answers", answers, "--profile", "--json")
+    rows = {row["place"]: row for row in ran.data["profile"]}
+    match = next(row for place, row in rows.items() if place.endswith("$match"))
+    assert (match["documents_in"], match["documents_out"]) == (40, 20)
+    assert match["us"] > 0
+    assert next(row for place, row in rows.items() if "$externalFunction" in place)["us"] is None
+    assert rows["encode"]["documents_in"] == 20
+    plain = evaluate(capsys, tmp_path, "[{$sort: {n: -1}}, {$limit: 3}]", lines, "--profile")
+    assert [json.loads(line)["n"] for line in plain.out.splitlines()] == [39, 38, 37]
+    table = [line.split() for line in plain.err.splitlines()]
+    assert ["pipeline[1].$limit", "40", "3"] in [row[:3] for row in table]
+    assert any(row[:3] == ["all", "stages", "together"] for row in table)
