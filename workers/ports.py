@@ -114,6 +114,16 @@ class Producer(Protocol):
         now."""
         ...
 
+    def send_many(
+        self, topic: str, values: Sequence[bytes | None], records: Sequence[SourceRecord], places: range,
+        delivered: Delivered,
+    ) -> int:  # fmt: skip
+        """Queue the values at `places` with key, headers and time of the records there; None is passed over.
+
+        Returns the end of `places`, or the first place that was not queued, because the queue is full or this
+        record is refused: `send` it to learn which. One call for a slice: a call for each record cost 0.15 us."""
+        ...
+
     def send_alone(
         self, topic: str, value: bytes | None, key: bytes | None, headers: Headers | None,
         timestamp_ms: int, delivered: Delivered,

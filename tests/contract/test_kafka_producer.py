@@ -16,7 +16,7 @@ from confluent_kafka import TopicPartition as ClientPartition
 from tests.fakes.kafka import FakeProducer, FakeRecord
 from tests.kafka_fixture import MakeTopic
 from workers.adapters.kafka_producer import KafkaProducer
-from workers.model import Headers
+from workers.model import Headers, TopicPartition
 from workers.ports import Producer, SendFailure
 
 DEADLINE_SECONDS: Final = 30.0
@@ -195,6 +195,30 @@ class ProducerContract:
         assert failure is not None
         assert (failure.too_large, failure.fatal) == (True, False)
         assert acks.failures["small"] == [None]
+
+    def test_many_go_with_the_key_headers_and_time_of_their_records(self, world: World) -> None:
+        """None is passed over, each has its own callback, and the answer is the end of the places."""
+        topic, acks, seen = world.topic(), Acks(world.producer()), list[Any]()
+        source = TopicPartition("in", 0)
+        records = [
+            FakeRecord(source, n, b"x", b"k%d" % n, [("h", b"%d" % n)] if n else None, 1_000 + n)
+            for n in range(4)
+        ]
+        values = [b"v0", None, b"v2", b"v3"]
+        assert acks.producer.send_many(topic, values, records, range(3), partial(_note, seen)) == 3
+        acks.wait()
+        assert seen == [None, None]
+        assert sorted(world.read(topic, 2)) == [
+            (b"k0", b"v0", None, 1_000),
+            (b"k2", b"v2", [("h", b"2")], 1_002),
+        ]
+
+    def test_many_stop_at_what_does_not_fit(self, world: World) -> None:
+        """The first place that was not queued is named, whether the queue is full or the record too large."""
+        records = [FakeRecord(TopicPartition("in", 0), n, b"x", None, None, 1) for n in range(3)]
+        small = world.producer(max_request_bytes=2_000)
+        values = [b"v", LARGE, b"v"]
+        assert small.send_many(world.topic(), values, records, range(3), lambda *_: None) == 1
 
     def test_a_record_by_itself_is_judged_by_itself(self, world: World) -> None:
         """`send_alone`: its neighbours' size is not its fault."""

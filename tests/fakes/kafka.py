@@ -7,12 +7,12 @@ when a test, or the code under test, tells it to.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from workers.model import Headers, TopicPartition
-from workers.ports import Delivered, SendFailure
+from workers.ports import Delivered, SendFailure, SourceRecord
 
 CREATE_TIME: Final = 1
 NOW_MS: Final = 1_800_000_000_000
@@ -180,6 +180,23 @@ class FakeProducer:
         self.sent += 1
         self._pending.append(_Pending(record, delivered))
         return True
+
+    def send_many(
+        self,
+        topic: str,
+        values: Sequence[bytes | None],
+        records: Sequence[SourceRecord],
+        places: range,
+        delivered: Delivered,
+    ) -> int:
+        for place in places:
+            value, record = values[place], records[place]
+            if value is None:
+                continue
+            answer = self.send(topic, value, record.key(), record.headers(), record.timestamp()[1], delivered)
+            if answer is not True:
+                return place
+        return places.stop
 
     def send_alone(
         self,

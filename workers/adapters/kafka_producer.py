@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from confluent_kafka import KafkaException
@@ -12,7 +12,7 @@ from confluent_kafka import Producer as Client
 from workers.adapters.kafka_errors import send_failure
 from workers.logs import log_event
 from workers.model import Headers
-from workers.ports import Delivered, SendFailure
+from workers.ports import Delivered, SendFailure, SourceRecord
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +89,30 @@ class KafkaProducer:
         except KafkaException as error:
             return send_failure(error.args[0])
         return True
+
+    def send_many(
+        self,
+        topic: str,
+        values: Sequence[bytes | None],
+        records: Sequence[SourceRecord],
+        places: range,
+        delivered: Delivered,
+    ) -> int:
+        produce, place = self._produce, places.start
+        try:
+            for place in places:
+                value = values[place]
+                if value is not None:
+                    record = records[place]
+                    headers = record.headers()
+                    moment = record.timestamp()[1]
+                    if headers:
+                        produce(topic, value, record.key(), -1, delivered, None, moment, headers)  # type: ignore[arg-type]
+                    else:
+                        produce(topic, value, record.key(), -1, delivered, None, moment)
+        except (BufferError, KafkaException):
+            return place
+        return places.stop
 
     def send_alone(
         self,

@@ -69,31 +69,43 @@ class Slice:
         partition.begin()
 
     def produce(self, outcomes: Sequence[Any], first: int) -> None:
-        """Send what became of the records from `first` on. Values go straight to the producer: the loop below
-        is what an event costs in a pipeline without calls, so it holds nothing that a good record does not
-        need."""
-        topic, results, values = self._sink.topic, self._ends.results, self._values
-        assert topic is not None
-        encode, send, delivered = codec.encode, results.producer.send, self.delivered
-        backed_up = results.is_backed_up()
-        records = self._records
+        """Send what became of the records from `first` on, in order: runs of results go straight to the
+        producer, what is neither a result nor filtered out goes the long way between them. The loop is what
+        an event costs in a pipeline without calls, so it holds nothing that a good record does not need."""
+        values, encode = self._values, codec.encode
+        run, dropped = first, 0
         for index, outcome in enumerate(outcomes, first):
-            if outcome.__class__ is dict and not backed_up:
-                record = records[index]
+            if outcome.__class__ is dict:
                 try:
-                    value = encode(outcome)
+                    values[index] = encode(outcome)
                 except CodecError as error:
                     self._refuse(index, not_encodable(error, outcome, self._sink.path))
-                    continue
-                values[index] = value
-                if (
-                    send(topic, value, record.key(), record.headers(), record.timestamp()[1], delivered)
-                    is True
-                ):
-                    continue
-                values[index] = None
-            self._one(index, outcome)
-            backed_up = results.is_backed_up()
+            elif outcome is DROPPED:
+                dropped += 1
+            else:
+                self._send_run(run, index)
+                run = index + 1
+                self._one(index, outcome)
+        self._send_run(run, first + len(outcomes))
+        if dropped:
+            self._done("dropped", dropped)
+
+    def _send_run(self, start: int, stop: int) -> None:
+        """Send the values of [start, stop) that there are."""
+        topic, results, values = self._sink.topic, self._ends.results, self._values
+        assert topic is not None
+        while start < stop:
+            if not results.is_backed_up():
+                start = results.producer.send_many(
+                    topic, values, self._records, range(start, stop), self.delivered
+                )
+            if start < stop:
+                # Full, or this one is refused: it waits, or ends, by itself, and the rest behind it.
+                value, values[start] = values[start], None
+                if value is not None:
+                    done = partial(self._done, "emitted")
+                    self._send(start, value, done, partial(self._too_large, start))
+                start += 1
 
     def delivered(self, error: Any, message: Any) -> None:
         """The producer's callback for every record that went straight to it."""
@@ -179,11 +191,11 @@ class Slice:
     def _too_large(self, index: int, reason: str) -> None:
         self._refuse(index, result_too_large(reason, self._sink.path))
 
-    def _done(self, outcome: str) -> None:
+    def _done(self, outcome: str, count: int = 1) -> None:
         if outcome != "emitted":
-            self._ends.tally.outcomes[outcome] += 1
-            self._otherwise += 1
-        self.open -= 1
+            self._ends.tally.outcomes[outcome] += count
+            self._otherwise += count
+        self.open -= count
         if not self.open:
             self._close()
 
