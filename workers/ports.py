@@ -121,7 +121,7 @@ class Producer(Protocol):
         """Queue the values at `places` with key, headers and time of the records there; None is passed over.
 
         Returns the end of `places`, or the first place that was not queued, because the queue is full or this
-        record is refused: `send` it to learn which. One call for a slice: a call for each record cost 0.15 us."""
+        record is refused: `send` tells which. One call for a slice: a call a record cost 0.15 us."""
         ...
 
     def send_alone(
