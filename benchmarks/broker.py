@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from confluent_kafka import KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import (  # type: ignore[attr-defined]
+from confluent_kafka.admin import (
     AdminClient,
     OffsetSpec,
 )

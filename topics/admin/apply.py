@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import Any, Final
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import ( # public, but exported without __all__
+from confluent_kafka.admin import (  # public, but exported without __all__
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
