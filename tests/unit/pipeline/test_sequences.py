@@ -161,7 +161,7 @@ def test_what_is_wrong_without_data_is_refused_at_start(expression: Any, path: s
 
 
 def test_a_reduction_that_doubles_is_bounded() -> None:
-    """A text joined with itself for each of 60 elements ends as an error of its document, not of the machine."""
+    """A text joined with itself for each of 60 elements is an error of its document, not of the machine."""
     doubles = {"$concat": ["$$value", "$$value"]}
     reduce = compile_expression({"$reduce": {"input": "$a", "initialValue": "x", "in": doubles}})
     with pytest.raises(Poison, match="the limit is"):
