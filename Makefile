@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 APP ?= examples/orders
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit check format bench lock clean
+.PHONY: help setup demo test unit check format docs bench lock clean
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -43,6 +43,11 @@ check: $(READY) ## format, lint, types, layers, sizes
 format: $(READY) ## let ruff rewrite what it can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+# Into a file beside it first: a page is never left half printed.
+docs: $(READY) ## print the pages again that are made of tables: docs/metrics.md, docs/language.md
+	@for page in metrics:workers.metrics language:workers.pipeline.reference; do \
+	  $(BIN)/python -m $${page#*:} > docs/$${page%%:*}.new && mv docs/$${page%%:*}.new docs/$${page%%:*}.md || exit 1; done
 
 bench: $(READY) ## measure against the peers; writes benchmarks/results
 	@$(BIN)/python -m benchmarks

@@ -210,3 +210,6 @@ _PARSERS: Final[Mapping[str, Parse]] = {
     "$percentile": _parse_percentile,
     "$median": _parse_percentile,
 }
+
+ACCUMULATORS: Final = tuple(_PARSERS)
+"""Their names."""
