@@ -57,7 +57,10 @@ _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
-def _none(value: Any, name: str) -> DataError:
+def _none(value: Any, name: str) -> Exception:
+    """DataError, but Unsure for numbers out of bytes, which newer servers alone make."""
+    if kind(value) == "binData":
+        return Unsure("binary data as a number")
     return DataError(f"no conversion of {kind(value)} to {name}")
 
 

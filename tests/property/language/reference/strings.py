@@ -133,7 +133,7 @@ def _index_of(in_bytes: Any) -> Any:
         where: Any = text.encode() if in_bytes else text
         what: Any = part.encode() if in_bytes else part
         first, last = bounds(len(where), start, end)
-        if not what and first >= len(where):
+        if not what and first >= min(last, len(where)):
             raise Unsure("an empty text at the end")
         return where.find(what, first, last) if first <= last else -1
 
