@@ -19,6 +19,9 @@ _LETTERS: Final = tuple((letter, int(Regex("", letter).flags)) for letter in OPT
 # Patterns that come with documents; constant ones are compiled once for good.
 _KEPT_PATTERNS: Final = 256
 
+# 1 ns each.
+_MAX_STEPS: Final = 4_000_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
@@ -91,12 +94,16 @@ def _all(text: Any, search: Search | None) -> list[dict[str, Any]]:
 def _each(text: str, search: Search) -> Iterator[Any]:
     """Matches one after the other. After an empty one the search goes on a character later, and not at the
     end of the text: so the server finds five empty matches in `hello`."""
-    start = 0
+    start = steps = 0
     while True:
         match = search(text, start)
         if match is None:
             return
         yield match
+        # Finding the place of a match again takes a look at the text before it.
+        steps += match.end()
+        if steps > _MAX_STEPS:
+            raise Poison(f"$regexFindAll: too many matches for a text of {len(text)} characters")
         start = match.end() if match.end() > match.start() else match.end() + 1
         if start >= len(text):
             return
