@@ -14,6 +14,7 @@ from itertools import repeat
 from time import perf_counter
 from typing import Any, Final
 
+from topics.codecs import is_relaxed
 from topics.codecs import json as codec
 from topics.codecs.errors import CodecError, NotADocument
 from workers.emit.topics import DistinctTopics
@@ -61,6 +62,8 @@ class Executor:
         self._needs_meta = any(segment.needs_meta for segment in program.segments) or bool(program.call_sites)
         self._reading = program.reading
         self._needs_meta = self._needs_meta or self._reading is not None
+        # Whoever only filters writes what was read: bytes that need no second spelling.
+        self._keeps_documents = program.segments[0].keeps_documents
         sink = program.sink
         # A topic that is not there holds its processor until somebody makes it; one that a document named
         # would let that document hold all others.
@@ -73,7 +76,7 @@ class Executor:
             self._run_plain(Slice(partition, records, span, self._plain_sink, self._ends), records)
             return
         metas: list[Meta] | None = [RecordMeta(record) for record in records] if self._needs_meta else None
-        outcomes = self._outcomes(records, metas)
+        outcomes = self._outcomes([record.value() for record in records], metas)
         for index, (record, outcome) in enumerate(zip(records, outcomes, strict=True)):
             slot = Slot(partition, record, span, index)
             partition.sequence.add(slot)
@@ -84,10 +87,19 @@ class Executor:
         for first in range(0, len(records), CHUNK_RECORDS):
             chunk = records[first : first + CHUNK_RECORDS]
             metas: list[Meta] | None = [RecordMeta(record) for record in chunk] if self._needs_meta else None
-            slice_.produce(self._outcomes(chunk, metas), first)
+            values = [record.value() for record in chunk]
+            outcomes = self._outcomes(values, metas)
+            if self._keeps_documents:
+                outcomes = [
+                    value
+                    if value is not None and outcome.__class__ is dict and is_relaxed(value)
+                    else outcome
+                    for value, outcome in zip(values, outcomes, strict=True)
+                ]
+            slice_.produce(outcomes, first)
 
-    def _outcomes(self, records: list[SourceRecord], metas: list[Meta] | None) -> Sequence[Any]:
-        docs = codec.decode_many([record.value() for record in records], self._max_record_bytes)
+    def _outcomes(self, values: Sequence[bytes | None], metas: list[Meta] | None) -> Sequence[Any]:
+        docs = codec.decode_many(values, self._max_record_bytes)
         return self._first_segment(docs if self._reading is None else self._read(docs, metas), metas)
 
     def _read(self, docs: list[Any], metas: list[Meta] | None) -> list[Any]:

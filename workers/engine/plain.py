@@ -80,6 +80,8 @@ class Slice:
                     values[index] = encode(outcome)
                 except CodecError as error:
                     self._refuse(index, not_encodable(error, outcome, self._sink.path))
+            elif outcome.__class__ is bytes:  # a document that did not change, as it came
+                values[index] = outcome
             elif outcome is DROPPED:
                 dropped += 1
             else:

@@ -126,7 +126,7 @@ def _compile(pipeline: Any, file: str, supply: Supply, *, is_processor: bool) ->
     source = parts.source.source if parts.source else None
     if source is not None and source.ts_field is not None:
         # The document has a field more than the record: its bytes cannot be passed on.
-        segments = (replace(segments[0], is_identity=False), *segments[1:])
+        segments = (replace(segments[0], is_identity=False, keeps_documents=False), *segments[1:])
     return Program(source, segments, calls, sink, tuple(_warnings(parts)), reading)
 
 

@@ -36,7 +36,8 @@ class SegmentFunction(Protocol):
 class Segment:
     """A run of stages without a call, compiled to one function.
 
-    `is_identity` means that documents come back unchanged, so the engine may pass raw bytes on;
+    `is_identity` means that documents come back unchanged, all of them; `keeps_documents` that one which
+    passes is the very document that came in (`$match` alone), so the engine may pass raw bytes on;
     `needs_meta` that `metas` must be given; `source_text` is the generated Python, for `penstock explain`.
     `is_whole`: it takes every document there is at once, and its outcomes are not those of each document in
     turn: only `penstock eval` has such segments.
@@ -48,6 +49,7 @@ class Segment:
     is_identity: bool = False
     needs_meta: bool = False
     is_whole: bool = False
+    keeps_documents: bool = False
 
 
 @dataclass(frozen=True, slots=True)

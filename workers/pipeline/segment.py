@@ -74,6 +74,11 @@ class SegmentEmitter(Emitter):
         if self._sets_meta:
             self.line("forks.append(meta)")
 
+    @property
+    def keeps_documents(self) -> bool:
+        """Whether what comes out of the stages so far is the document that went in, or nothing."""
+        return self.doc == "d0" and not self._spreads
+
     def inline(self, source: str, names: Mapping[str, Any]) -> str:
         """Source over `doc` and `names` as text that can stand here: its names become this function's."""
         local = {name: self.bound(value, name) for name, value in names.items()}
@@ -121,7 +126,14 @@ def compile_segment(stages: Sequence[StageSpec], dead_letter_name: str = "") -> 
         emitter.marks += [("", 0)] * 3
     run = unit.make(emitter, "segment", marks)
     names = tuple(stage.operator for stage in stages)
-    return Segment(run, names, unit.source, is_identity=not stages, needs_meta=emitter.uses_meta)
+    return Segment(
+        run,
+        names,
+        unit.source,
+        is_identity=not stages,
+        needs_meta=emitter.uses_meta,
+        keeps_documents=emitter.keeps_documents,
+    )
 
 
 def one_document(segment: Segment) -> Callable[[Any, Any], Any]:

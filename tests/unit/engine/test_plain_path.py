@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.unit.engine.rig import DEAD, FIRST, RESULTS, Rig, plain_program, running
+from tests.unit.engine.rig import DEAD, FIRST, PLAIN_SINK, RESULTS, Rig, plain_program, running
 from topics.headers import DEAD_LETTER
 from workers.model import Headers
+from workers.pipeline import compile_stages
+from workers.pipeline.program import Program
 
 HEADERS: Headers = [("trace", b"1"), ("trace", None), ("other", b"")]
 
@@ -292,3 +294,27 @@ async def test_holes_at_the_end_are_committed_too() -> None:
         rig.cluster.leave_hole(FIRST, 3)
         await rig.all_committed(5)
         assert rig.source.status().lag[FIRST] == 0
+
+
+async def test_a_pipeline_that_only_filters_passes_bytes_on_as_they_came() -> None:
+    """White space and the spelling of numbers stay; a type wrapper is written in the relaxed form."""
+    segments = compile_stages([{"$match": {"id": {"$lt": 5}}}]).segments
+    async with running(Program(None, segments, (), PLAIN_SINK)) as rig:
+        rig.give(b'{"id": 1,  "x": 1e2}', b'{"id":2,"at":{"$date":0}}', b'{"id":9}', b"no", {"id": 3})
+        await rig.all_committed(5)
+        assert rig.producer.values(RESULTS) == [
+            b'{"id": 1,  "x": 1e2}',
+            b'{"id":2,"at":{"$date":"1970-01-01T00:00:00Z"}}',
+            b'{"id": 3}',
+        ]
+        assert rig.processor.status().dropped == 1
+        assert rig.processor.status().dead_lettered == 1
+
+
+async def test_a_document_that_was_changed_is_written_anew() -> None:
+    """Also where what was set is what was there already."""
+    segments = compile_stages([{"$match": {}}, {"$set": {"id": 1}}]).segments
+    async with running(Program(None, segments, (), PLAIN_SINK)) as rig:
+        rig.give(b'{"id": 1,  "x": 1e2}')
+        await rig.all_committed(1)
+        assert rig.producer.values(RESULTS) == [b'{"id":1,"x":100.0}']

@@ -134,3 +134,19 @@ def test_a_bound_name_never_hides_another() -> None:
     assert len(set(names)) == 4
     assert not {"zip", "and", "docs"} & set(names)
     assert all(name.isidentifier() for name in names)
+
+
+def test_only_filters_keep_the_very_document() -> None:
+    """The engine passes the record's bytes on there, so nothing else may claim it."""
+    keeping: list[dict[str, Any]] = [{"$match": {"a": 1}}, {"$validate": {"validator": {"a": 1}}}]
+    changing: list[dict[str, Any]] = [
+        {"$set": {"a": 1}},
+        {"$unset": "a"},
+        {"$project": {"a": 1}},
+        {"$replaceWith": "$a"},
+        {"$unwind": "$a"},
+        {"$redact": "$$KEEP"},
+    ]
+    assert compile_stages(keeping).segments[0].keeps_documents
+    for stage in changing:
+        assert not compile_stages([*keeping, stage]).segments[0].keeps_documents, stage
