@@ -17,7 +17,7 @@ from benchmarks.purchases import purchases
 from benchmarks.report import Findings
 from topics.codecs import decode_many, encode, is_relaxed
 from workers.pipeline import compile_stages
-from workers.pipeline.program import SegmentFunction
+from workers.pipeline.program import Segment, SegmentFunction
 
 DOCUMENTS: Final = 10_000
 ROUNDS: Final = 9
@@ -32,18 +32,19 @@ CHUNK: Final = 50
 Values = Sequence[bytes]
 
 
-def compiled(run: SegmentFunction, values: Values) -> list[bytes | None]:
-    """The results as the engine's short way makes them: a document that did not change keeps its bytes. None
-    where there is none."""
+def compiled(segment: Segment, values: Values) -> list[bytes | None]:
+    """The results as the engine's short way makes them: what only filters passes the bytes on. None where
+    there is none."""
+    run, keeps = segment.run, segment.keeps_documents
     results: list[bytes | None] = []
     append = results.append
     for first in range(0, len(values), CHUNK):
         chunk = values[first : first + CHUNK]
         docs: list[Any] = decode_many(chunk)
-        for value, doc, outcome in zip(chunk, docs, run(docs, None), strict=True):
+        for value, outcome in zip(chunk, run(docs, None), strict=True):
             if outcome.__class__ is not dict:
                 append(None)
-            elif outcome is doc and is_relaxed(value):
+            elif keeps and is_relaxed(value):
                 append(value)
             else:
                 append(encode(outcome))
@@ -73,10 +74,9 @@ def run(documents: int = DOCUMENTS, rounds: int = ROUNDS, *, with_mingo: bool = 
     ratios: dict[str, float] = {}
     for name, pipeline in PIPELINES.items():
         (segment,) = compile_stages(pipeline).segments
-        runs: SegmentFunction = segment.run
         function = FUNCTIONS[name]
-        check_equal(name, compiled(runs, values), by_hand(function, values))
-        hand_us, mine_us, segment_us = _in_turns(runs, function, values, rounds)
+        check_equal(name, compiled(segment, values), by_hand(function, values))
+        hand_us, mine_us, segment_us = _in_turns(segment, function, values, rounds)
         ratios[name] = mine_us / hand_us
         compile_ms = compile_seconds(pipeline) * 1e3
         findings.add(name, hand_us, mine_us, ratios[name], segment_us, compile_ms, in_mingo.get(name, "-"))
@@ -98,7 +98,7 @@ def run(documents: int = DOCUMENTS, rounds: int = ROUNDS, *, with_mingo: bool = 
 
 
 def _in_turns(
-    runs: SegmentFunction, function: Callable[[bytes], bytes | None], values: Values, rounds: int
+    segment: Segment, function: Callable[[bytes], bytes | None], values: Values, rounds: int
 ) -> tuple[float, float, float]:
     """Microseconds a document: by hand, compiled, and of that the segment alone."""
     best = [0.0, 0.0, 0.0]
@@ -108,8 +108,8 @@ def _in_turns(
         chunks = [docs[start : start + CHUNK] for start in range(0, len(docs), CHUNK)]
         work: tuple[Callable[[], Any], ...] = (
             partial(by_hand, function, block),
-            partial(compiled, runs, block),
-            partial(_segment_alone, runs, chunks),
+            partial(compiled, segment, block),
+            partial(_segment_alone, segment.run, chunks),
         )
         took = [[_cpu_seconds(one) for one in work] for _ in range(rounds)]
         best = [total + min(times) for total, times in zip(best, zip(*took, strict=True), strict=True)]
@@ -117,9 +117,9 @@ def _in_turns(
     return hand, mine, alone
 
 
-def _segment_alone(runs: SegmentFunction, chunks: Sequence[Sequence[Any]]) -> None:
+def _segment_alone(run: SegmentFunction, chunks: Sequence[Sequence[Any]]) -> None:
     for chunk in chunks:
-        runs(chunk, None)
+        run(chunk, None)
 
 
 def _cpu_seconds(work: Callable[[], Any]) -> float:

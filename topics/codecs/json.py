@@ -34,8 +34,9 @@ OPTIONS: Final = (
 _loads = orjson.loads
 _dumps = orjson.dumps
 
-# A document nested deeper than MAX_DEPTH has at least that many opening and closing brackets, and its opening
-# ones stand before the last MAX_DEPTH bytes: only that part of the text is counted.
+# A document nested deeper than MAX_DEPTH has at least that many opening brackets, and as many closing ones
+# behind them. Taking the opening ones out tells how many there are in half the time of counting them (0.35
+# against 0.7 us for 700 bytes): that looks at every byte, this jumps from one to the next.
 _SHALLOW_BYTES: Final = 2 * MAX_DEPTH
 
 # Asking for a byte by its number takes 20 ns for 300 bytes, asking for a text of two 400 ns.
@@ -85,7 +86,7 @@ def decode_many(
             if (
                 (_DOLLAR in value and b'"$' in value)
                 or (_BACKSLASH in value and _ESCAPED_DOLLAR in value)
-                or (size > shallow and value.count(b"{", 0, -limit) + value.count(b"[", 0, -limit) > limit)
+                or (size > shallow and size - len(value.replace(b"{", b"").replace(b"[", b"")) > limit)
             ):
                 doc = _finish(value, doc)
             append(doc if doc.__class__ is dict else _not_a_document(doc))
