@@ -168,7 +168,7 @@ _LAST_MS: Final = 253_402_300_799_999
 def date_from_ms(milliseconds: int) -> datetime | DatetimeMS:
     """The date that many milliseconds after the epoch."""
     if _FIRST_MS <= milliseconds <= _LAST_MS:
-        return EPOCH + timedelta(milliseconds=milliseconds)
+        return EPOCH + timedelta(0, 0, 0, milliseconds)
     return DatetimeMS(milliseconds)
 
 
