@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from workers.pipeline.nodes import Node
 from workers.pipeline.paths import Parts, fault, split
@@ -78,12 +78,23 @@ class _Reader:
 
 
 Tree = dict[str, "Tree | Literal[True]"]
-"""Which fields are meant: True the whole field, else what within it."""
+"""Which fields are meant: True the whole field, else what within it. COMPUTED among the names of a level says that
+fields are computed there, too."""
+
+COMPUTED: Final = ""
+"""No field of a path has an empty name."""
 
 
-def tree_of(paths: list[Parts]) -> Tree:
-    """Paths that do not collide, as a tree."""
+def tree_of(paths: list[Parts], computed: list[Parts]) -> Tree:
+    """Paths that do not collide, as a tree, with the levels in which fields are computed."""
     root: Tree = {}
+    for parts in computed:
+        node = root
+        for part in parts[:-1]:
+            inner = node.setdefault(part, {})
+            assert inner is not True
+            inner[COMPUTED] = True
+            node = inner
     for parts in paths:
         node = root
         for part in parts[:-1]:
@@ -96,7 +107,8 @@ def tree_of(paths: list[Parts]) -> Tree:
 
 def included_value(value: Any, tree: Tree) -> Any:
     """The fields of the tree alone within a value, in the document's order; an array keeps its documents'
-    share and loses its scalars. MISSING for a scalar."""
+    share and loses its scalars, unless fields are computed in its elements: then each becomes a document of
+    these. MISSING for a scalar."""
     if value.__class__ is dict:
         found: dict[str, Any] = {}
         for name, held in value.items():
@@ -108,5 +120,7 @@ def included_value(value: Any, tree: Tree) -> Any:
         return found
     if value.__class__ is list:
         items = [included_value(item, tree) for item in value]
+        if COMPUTED in tree:
+            return [{} if item is MISSING else item for item in items]
         return [item for item in items if item is not MISSING]
     return MISSING

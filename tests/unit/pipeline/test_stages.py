@@ -182,3 +182,15 @@ def test_every_example_of_a_stage_compiles() -> None:
         assert name in stage.example
         compile_stages([dict(stage.example)])
         assert name in stage.syntax
+
+
+def test_a_computed_field_within_an_array_lands_in_each_element() -> None:
+    """`$project` of `l.x` keeps the array: documents lose the rest, scalars become documents."""
+    segment = compile_stages([{"$project": {"l.x": "$n"}}]).segments[0]
+    doc = {"n": 1, "l": [{"y": 1}, "b", [{"z": 2}, 3]]}
+    assert segment.run([doc, {"n": 1, "l": 5}], None) == [
+        {"l": [{"x": 1}, {"x": 1}, [{"x": 1}, {"x": 1}]]},
+        {"l": {"x": 1}},
+    ]
+    both = compile_stages([{"$project": {"l.x": "$n", "l.y": 1}}]).segments[0]
+    assert both.run([doc], None) == [{"l": [{"y": 1, "x": 1}, {"x": 1}, [{"x": 1}, {"x": 1}]]}]

@@ -89,7 +89,7 @@ def _emit_add(em: StageEmitting, computed: list[tuple[Parts, Node]]) -> None:
 def _emit_inclusion(em: StageEmitting, projection: Projection) -> None:
     values = _evaluated(em, projection.computed)
     before, after = em.doc, em.new_doc()
-    tree = tree_of(projection.kept)
+    tree = tree_of(projection.kept, [parts for parts, _ in projection.computed])
     if all(inner is True for inner in tree.values()):
         em.line(f"{after} = {{}}")
         if tree:
