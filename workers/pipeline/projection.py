@@ -78,8 +78,8 @@ class _Reader:
 
 
 Tree = dict[str, "Tree | Literal[True]"]
-"""Which fields are meant: True the whole field, else what within it. COMPUTED among the names of a level says that
-fields are computed there, too."""
+"""Which fields are meant: True the whole field, else what within it. COMPUTED among the names of a level says
+that fields are computed there, too."""
 
 COMPUTED: Final = ""
 """No field of a path has an empty name."""
