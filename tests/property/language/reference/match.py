@@ -328,6 +328,22 @@ def _field_tests(parts: list[str], operators: dict[str, Any]) -> list[Test]:
     return tests
 
 
+def _every(tests: list[Test], doc: Any) -> bool:
+    """Whether all hold; an error beside a test that fails is unsettled: which of them is asked first?"""
+    answers = []
+    failure: DataError | None = None
+    for test in tests:
+        try:
+            answers.append(test(doc))
+        except DataError as error:
+            failure = error
+    if failure and not all(answers):
+        raise Unsure("an error beside a test that fails")
+    if failure:
+        raise failure
+    return all(answers)
+
+
 def _branches(wanted: Any) -> list[Test]:
     if not isinstance(wanted, list) or not wanted:
         raise Refusal("an array of queries is needed")
@@ -337,7 +353,7 @@ def _branches(wanted: Any) -> list[Test]:
 def _logical(name: str, wanted: Any) -> Test:
     tests = _branches(wanted)
     if name == "$and":
-        return lambda doc: all(test(doc) for test in tests)
+        return lambda doc: _every(tests, doc)
     if name == "$or":
         return lambda doc: any(test(doc) for test in tests)
     return lambda doc: not any(test(doc) for test in tests)
@@ -373,7 +389,7 @@ def _query(query: Any) -> Test:
         else:
             like = _like(wanted)
             tests.append(lambda doc, t=like, p=parts: any(t(v) for v in lead(doc, p, True)))  # type: ignore[misc]
-    return lambda doc: all(test(doc) for test in tests)
+    return lambda doc: _every(tests, doc)
 
 
 def matches(query: Any, doc: dict[str, Any]) -> bool:
