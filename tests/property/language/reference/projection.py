@@ -91,6 +91,8 @@ def _including(tree: Tree, value: Any) -> Any:
             found[name] = inner
         elif name in tree.children:
             found[name] = _including(tree.children[name], inner)
+            if found[name] is MISSING and tree.children[name].has_computed():
+                raise Unsure("where a document stands that takes the place of a scalar")
     return found
 
 

@@ -135,7 +135,10 @@ def _index_of(in_bytes: Any) -> Any:
         first, last = bounds(len(where), start, end)
         if not what and first >= min(last, len(where)):
             raise Unsure("an empty text at the end")
-        return where.find(what, first, last) if first <= last else -1
+        found = where.find(what, first, last) if first <= last else -1
+        if found < 0 and not in_bytes and first <= where.find(what, first) < last:
+            raise Unsure("a text that begins before the end of the search and goes on behind it")
+        return found
 
     return function
 
