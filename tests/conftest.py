@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -31,6 +32,16 @@ settings.register_profile(
 )  # fmt: skip
 
 
+# Slowest first, so that four test processes end together: a scenario waits for 5 to 60 s, a unit test for
+# nothing.
+TIERS: Final = ("scenarios", "process", "contract")
+
+
+def _tier(item: pytest.Item) -> int:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return TIERS.index(folder) if folder in TIERS else len(TIERS)
+
+
 def pytest_configure() -> None:
     """Before any test module is imported."""
     for name in list(os.environ):
@@ -47,6 +58,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Their time-out covers the test alone: the first one also starts the broker, which on a new machine
     downloads it.
     """
+    items.sort(key=_tier)
     for item in items:
         if "kafka" not in getattr(item, "fixturenames", ()):
             continue
