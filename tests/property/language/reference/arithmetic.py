@@ -310,6 +310,8 @@ def _positive(
         if not exact.is_nan() and (exact < 0 or (least == "positive" and exact == 0)):
             raise DataError(f"the argument must be {least}")
         if isinstance(value, Decimal128):
+            if exact.is_nan():
+                raise Unsure("the kind of NaN that comes of a decimal NaN")
             return decimal(of_decimal(exact))
         return number if math.isnan(number) else of_double(number)
 
@@ -338,6 +340,8 @@ def logarithm(value: Any, base: Any) -> Any:
     if not (math.isnan(left) or left > 0) or not (math.isnan(right) or (right > 0 and right != 1)):
         raise DataError("$log takes a positive number and a positive base other than 1")
     if "decimal" in (kind(value), kind(base)):
+        if math.isnan(left) or math.isnan(right):
+            raise Unsure("the kind of NaN that comes of a decimal NaN")
         return decimal(DECIMAL.divide(DECIMAL.ln(to_decimal(value)), DECIMAL.ln(to_decimal(base))))
     if math.isinf(left) and math.isinf(right):
         return math.nan
