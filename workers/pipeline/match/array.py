@@ -8,7 +8,7 @@ from typing import Any, Final
 from bson import Regex
 
 from workers.pipeline.match.comparison import equal_to
-from workers.pipeline.match.nodes import NEVER, Condition, Every, Place, ValueTest, is_operators, single_of
+from workers.pipeline.match.nodes import Condition, Every, Place, ValueTest, is_operators, single_of
 from workers.pipeline.match.numbers import whole
 from workers.pipeline.match.pattern import single_for
 
@@ -52,7 +52,7 @@ def _all(operand: Any, place: Place) -> Condition:
     if not isinstance(operand, list):
         return place.wrong("not an array", "an array of values")
     if not operand:
-        return NEVER
+        return ValueTest(lambda value: False)  # matches nothing, so that its $not matches everything
     members: list[Condition] = []
     of_elements = [isinstance(item, dict) and next(iter(item), "") == "$elemMatch" for item in operand]
     for number, item in enumerate(operand):

@@ -144,8 +144,8 @@ def _emit_exclusion(em: StageEmitting, paths: list[Parts]) -> None:
 
 
 def _parse_add(operator: str, steps: Steps, spec: Any, path: str) -> StageSpec | None:
-    if not isinstance(spec, dict):
-        steps.wrong(path, describe(spec), _ADD)
+    if not isinstance(spec, dict) or not spec:
+        steps.wrong(path, "an empty document" if spec == {} else describe(spec), _ADD)
         return None
     found = read_fields(steps, spec, path, flags=False)
     return StageSpec(operator, path, lambda em: _emit_add(em, found.computed))
