@@ -9,6 +9,7 @@
 | `worker` | one worker process: start, call, time-out, end |
 | `pool` | the workers and the waiting calls of one function |
 | `host` | all pools together, start and drain |
+| `context` | what a call knows: user, request, values, environment |
 | `host_calls` | what a function may ask of the host while it runs |
 | `answers` | bodies and headers in AWS's shapes |
 | `api` | HTTP |

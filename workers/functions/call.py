@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from workers.functions.answers import ApiError
+from workers.functions.context import CallContext
 
 Failure: TypeAlias = Callable[[str], bytes]
 """Request id -> the JSON error of a call that met this failure."""
@@ -26,7 +27,8 @@ class Outcome:
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """One call on its way. `args` is a JSON array, `client_context` JSON or empty, `arrived` is loop time."""
+    """One call on its way. `args` is a JSON array, `client_context` JSON or empty, `arrived` is loop time,
+    `context` who calls and by which request."""
 
     request_id: str
     args: bytes
@@ -34,6 +36,7 @@ class Call:
     outcome: asyncio.Future[Outcome]
     arrived: float
     wants_log: bool = False
+    context: CallContext | None = None
 
     def finish(self, outcome: Outcome) -> None:
         """Hand over the outcome, unless the caller is gone."""

@@ -11,7 +11,7 @@ import struct
 from typing import Final, NamedTuple
 
 HEADER: Final = struct.Struct("!IBI")
-_CONTEXT_LENGTH: Final = struct.Struct("!I")
+_CONTEXT_LENGTHS: Final = struct.Struct("!II")
 
 # host -> worker
 LOAD: Final = 1  # JSON: what to load and with which limits; the first frame
@@ -26,6 +26,7 @@ FAILED_LAST: Final = 20  # JSON error; the worker ends after it (its memory is u
 HOST_CALLS: Final = 21  # JSON: [{"id", "name", "args"}]
 
 REQUEST_ID_BYTES: Final = 36  # the length of a UUID in text
+_CONTEXTS_START: Final = REQUEST_ID_BYTES + _CONTEXT_LENGTHS.size
 
 
 class FrameTooLarge(Exception):
@@ -45,29 +46,29 @@ def pack(kind: int, call: int, payload: bytes) -> bytes:
     return HEADER.pack(len(payload), kind, call) + payload
 
 
-def pack_call(call: int, request_id: bytes, client_context: bytes, args: bytes) -> bytes:
-    """The frame of one call. `request_id` has 36 bytes, `client_context` is JSON or empty, `args` a JSON
-    array."""
+def pack_call(call: int, request_id: bytes, client_context: bytes, context: bytes, args: bytes) -> bytes:
+    """The frame of one call. `request_id` has 36 bytes, `client_context` is JSON or empty, `context` is
+    `context.CallContext.encode()` or empty, `args` a JSON array."""
+    size = _CONTEXTS_START + len(client_context) + len(context) + len(args)
     return b"".join(
         (
-            HEADER.pack(REQUEST_ID_BYTES + 4 + len(client_context) + len(args), CALL, call),
+            HEADER.pack(size, CALL, call),
             request_id,
-            _CONTEXT_LENGTH.pack(len(client_context)),
+            _CONTEXT_LENGTHS.pack(len(client_context), len(context)),
             client_context,
+            context,
             args,
         )
     )
 
 
-def unpack_call(payload: bytes) -> tuple[str, bytes, bytes]:
-    """(request id, client context, args) of a CALL payload."""
-    start = REQUEST_ID_BYTES + 4
-    (length,) = _CONTEXT_LENGTH.unpack_from(payload, REQUEST_ID_BYTES)
-    return (
-        payload[:REQUEST_ID_BYTES].decode("ascii"),
-        payload[start : start + length],
-        payload[start + length :],
-    )
+def unpack_call(payload: bytes) -> tuple[str, bytes, bytes, bytes]:
+    """(request id, client context, context, args) of a CALL payload."""
+    client_length, length = _CONTEXT_LENGTHS.unpack_from(payload, REQUEST_ID_BYTES)
+    middle = _CONTEXTS_START + client_length
+    end = middle + length
+    request_id = payload[:REQUEST_ID_BYTES].decode("ascii")
+    return request_id, payload[_CONTEXTS_START:middle], payload[middle:end], payload[end:]
 
 
 class FrameReader:

@@ -8,21 +8,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import orjson
 
+from workers.functions.context import CallContext
 from workers.functions.manifest import FunctionEntry
 
-HostFunction: TypeAlias = Callable[[FunctionEntry, list[Any]], Awaitable[Any]]
-"""Gets the function that asks and the arguments as JSON values; its answer must be JSON again. What it raises
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks: the function, and the call of it that runs."""
+
+    entry: FunctionEntry
+    context: CallContext
+    request_id: str
+
+
+HostFunction: TypeAlias = Callable[[Asker, list[Any]], Awaitable[Any]]
+"""Gets the call that asks and the arguments as JSON values; its answer must be JSON again. What it raises
 reaches the function as a rejected promise with the exception's type and text: it must not quote secrets."""
 
 MAX_CALLS_OF_A_BATCH: Final = 256  # one turn of a function; `Promise.all` over more is refused, not queued
 
 
 async def answer(
-    batch: bytes, table: Mapping[str, HostFunction], entry: FunctionEntry, timeout_seconds: float
+    batch: bytes, table: Mapping[str, HostFunction], asker: Asker, timeout_seconds: float
 ) -> bytes:
     """Run the host calls of one batch side by side: the payload of the HOST_ANSWERS frame, in the batch's
     order.
@@ -36,12 +48,12 @@ async def answer(
         text = f"{len(calls)} host calls at once, at most {MAX_CALLS_OF_A_BATCH} are allowed"
         return orjson.dumps([_failed(call, "RangeError", text) for call in calls])
     return b"[%b]" % b",".join(
-        await asyncio.gather(*(_one(call, table, entry, timeout_seconds) for call in calls))
+        await asyncio.gather(*(_one(call, table, asker, timeout_seconds) for call in calls))
     )
 
 
 async def _one(
-    call: Mapping[str, Any], table: Mapping[str, HostFunction], entry: FunctionEntry, timeout_seconds: float
+    call: Mapping[str, Any], table: Mapping[str, HostFunction], asker: Asker, timeout_seconds: float
 ) -> bytes:
     name, args = call.get("name"), call.get("args")
     function = table.get(name) if isinstance(name, str) else None
@@ -49,7 +61,7 @@ async def _one(
         return orjson.dumps(_failed(call, "TypeError", "this host does not offer that"))
     try:
         async with asyncio.timeout(timeout_seconds):
-            value = await function(entry, args)
+            value = await function(asker, args)
         return orjson.dumps({"id": call["id"], "ok": True, "value": value})
     except Exception as problem:  # whatever it is, it belongs to the function that asked
         return orjson.dumps(_failed(call, type(problem).__name__, str(problem)))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from workers.errors import Problem
+from workers.functions.context import AppContext
 from workers.functions.names import NAME_RULE, is_name
 from workers.functions.settings import HostSettings
 
@@ -24,7 +25,7 @@ _MAX_FUNCTIONS: Final = 5_000  # a folder with more is not a folder of functions
 @dataclass(frozen=True, slots=True)
 class FunctionEntry:
     """One function: where its source is and what it may use. `source` is absolute, `file` relative to the
-    app."""
+    app. With `text` the source is that text, and `source` only says where it stands (a `run_as` script)."""
 
     name: str
     language: Language
@@ -34,6 +35,8 @@ class FunctionEntry:
     memory_bytes: int
     concurrency: int
     environment: Mapping[str, str] = field(default_factory=dict)
+    text: str | None = None
+    app: AppContext = field(default_factory=AppContext)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ import orjson
 
 from workers.functions import answers, frames, host_calls
 from workers.functions.call import Call, Failure, Outcome
+from workers.functions.context import CallContext
 from workers.functions.log_pipe import LogPipe
 from workers.functions.manifest import FunctionEntry
 from workers.functions.settings import MAX_FRAME_BYTES, MAX_RESPONSE_BYTES, HostSettings
@@ -156,9 +157,9 @@ class Worker:
             self._logs.begin()
         self._started = time.perf_counter()  # uvloop's own clock counts whole milliseconds
         self._expect_within(self.entry.timeout_seconds)
-        self._send(
-            frames.pack_call(self._number, call.request_id.encode("ascii"), call.client_context, call.args)
-        )
+        context = b"" if call.context is None else call.context.encode()
+        request_id = call.request_id.encode("ascii")
+        self._send(frames.pack_call(self._number, request_id, call.client_context, context, call.args))
 
     def kill(self) -> None:
         """End the process and all it started. A call it runs fails with Runtime.ExitError. Idempotent."""
@@ -195,12 +196,14 @@ class Worker:
             {
                 "name": entry.name,
                 "source": str(entry.source),
+                "text": entry.text,
                 "file": entry.file,
                 "timeoutSeconds": entry.timeout_seconds,
                 "memoryBytes": entry.memory_bytes,
                 "maxResponseBytes": MAX_RESPONSE_BYTES,
                 "environment": dict(entry.environment),
                 "hostFunctions": sorted(self._table),
+                "app": entry.app.as_data(),
             }
         )
 
@@ -286,10 +289,11 @@ class Worker:
         call.finish(Outcome(body, failed, tail, time.perf_counter() - self._started))
 
     async def _answer_batch(self, frame: frames.Frame) -> None:
+        call = self.call
+        assert call is not None, "a frame is taken for the call that runs"
+        asker = host_calls.Asker(self.entry, call.context or CallContext(self.entry.name), call.request_id)
         try:
-            payload = await host_calls.answer(
-                frame.payload, self._table, self.entry, self.entry.timeout_seconds
-            )
+            payload = await host_calls.answer(frame.payload, self._table, asker, self.entry.timeout_seconds)
         except ValueError:
             self._end("talks nonsense", lambda request_id: answers.exited(request_id, None))
             return

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tests.fakes.function_host import ADD_ONE, Answer, embedded_host, write_functions
-from workers.functions import FunctionEntry, HostSettings
+from workers.functions import HostSettings
+from workers.functions.host_calls import Asker
 
 
 async def _call(tmp_path: Path, source: str, event: Any = None, **headers: str) -> Answer:
@@ -165,11 +166,11 @@ async def test_host_functions_run_side_by_side_and_reject_like_errors(tmp_path: 
     """`context.<name>` reaches the host; promises of one turn are one batch; exceptions arrive."""
     met = asyncio.Barrier(3)
 
-    async def fetch(entry: FunctionEntry, args: list[Any]) -> Any:
+    async def fetch(asker: Asker, args: list[Any]) -> Any:
         await met.wait()  # passes only when all three run at the same time
-        return f"{entry.name}:{args[0]}"
+        return f"{asker.entry.name}:{args[0]}"
 
-    async def refuse(entry: FunctionEntry, args: list[Any]) -> Any:
+    async def refuse(asker: Asker, args: list[Any]) -> Any:
         raise PermissionError("not for you")
 
     source = """

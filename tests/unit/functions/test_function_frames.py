@@ -38,10 +38,10 @@ def test_a_payload_over_the_bound_is_refused_before_it_is_held(arrives: int) -> 
         reader.feed(data[:arrives])
 
 
-@given(context=st.binary(max_size=50), args=st.binary(max_size=50))
-def test_a_call_comes_out_as_it_went_in(context: bytes, args: bytes) -> None:
-    """Request id, client context and arguments are told apart whatever they hold."""
+@given(client=st.binary(max_size=50), context=st.binary(max_size=50), args=st.binary(max_size=50))
+def test_a_call_comes_out_as_it_went_in(client: bytes, context: bytes, args: bytes) -> None:
+    """Request id, client context, context and arguments are told apart whatever they hold."""
     request_id = "0b9c2f1e-0000-4000-8000-000000000001"
-    (frame,) = frames.FrameReader(200).feed(frames.pack_call(7, request_id.encode(), context, args))
+    (frame,) = frames.FrameReader(300).feed(frames.pack_call(7, request_id.encode(), client, context, args))
     assert (frame.kind, frame.call) == (frames.CALL, 7)
-    assert frames.unpack_call(frame.payload) == (request_id, context, args)
+    assert frames.unpack_call(frame.payload) == (request_id, client, context, args)

@@ -10,19 +10,21 @@ from typing import Any
 import pytest
 
 from workers.functions import FunctionEntry, host_calls
+from workers.functions.context import CallContext
 
 ENTRY = FunctionEntry("f", "javascript", Path("f.js"), "functions/f.js", 1.0, 1 << 20, 1)
+ASKER = host_calls.Asker(ENTRY, CallContext("f"), "id")
 
 
-async def _double(entry: FunctionEntry, args: list[Any]) -> Any:
-    return [entry.name, args[0] * 2]
+async def _double(asker: host_calls.Asker, args: list[Any]) -> Any:
+    return [asker.entry.name, args[0] * 2]
 
 
-async def _raise(entry: FunctionEntry, args: list[Any]) -> Any:
+async def _raise(asker: host_calls.Asker, args: list[Any]) -> Any:
     raise LookupError("no such value")
 
 
-async def _hang(entry: FunctionEntry, args: list[Any]) -> Any:
+async def _hang(asker: host_calls.Asker, args: list[Any]) -> Any:
     await asyncio.Event().wait()
 
 
@@ -31,7 +33,7 @@ TABLE = {"double": _double, "raise": _raise, "hang": _hang}
 
 async def _answer(*calls: dict[str, Any]) -> list[dict[str, Any]]:
     answered: list[dict[str, Any]] = json.loads(
-        await host_calls.answer(json.dumps(calls).encode(), TABLE, ENTRY, 0.05)
+        await host_calls.answer(json.dumps(calls).encode(), TABLE, ASKER, 0.05)
     )
     return answered
 
@@ -64,4 +66,4 @@ async def test_a_batch_over_the_bound_is_refused_whole() -> None:
 async def test_what_is_no_batch_is_an_error_of_the_worker(batch: bytes) -> None:
     """Only a worker whose program was tampered with sends that."""
     with pytest.raises(ValueError, match=r"."):
-        await host_calls.answer(batch, TABLE, ENTRY, 1.0)
+        await host_calls.answer(batch, TABLE, ASKER, 1.0)

@@ -25,11 +25,13 @@ _WATCH_STACK_BYTES: Final = 256 << 10
 
 
 class Call(NamedTuple):
-    """One call, as the host sent it. `client_context` is JSON or empty, `args` a JSON array."""
+    """One call, as the host sent it. `client_context` is JSON or empty, `context` what
+    `context.CallContext.encode` wrote or empty, `args` a JSON array."""
 
     number: int
     request_id: str
     client_context: bytes
+    context: bytes
     args: bytes
 
 
@@ -144,7 +146,10 @@ def bound(what: int, most: int) -> None:
 
 
 def read_source(message: Mapping[str, Any]) -> str:
-    """The function's source. Raises LoadFailure in Lambda's words."""
+    """The function's source: `text` of the message, else what the file holds. Raises LoadFailure in Lambda's
+    words."""
+    if message.get("text") is not None:
+        return str(message["text"])
     try:
         return Path(message["source"]).read_text("utf-8")
     except OSError as problem:

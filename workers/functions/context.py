@@ -1,0 +1,129 @@
+"""What a call knows beside its arguments: who calls, by which request, with which values. Pure.
+
+`CallContext` differs from call to call and travels in the CALL frame; `AppContext` is the same for all calls
+of an app folder and travels once, in the LOAD frame, as `app`. Both travel as JSON with the names that
+functions (`context.user`) and rules (`%%user`) see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
+
+import orjson
+
+UserType = Literal["normal", "server", "system"]
+
+MAX_DEPTH: Final = 16
+"""Functions that call functions (by `context.functions.execute` or `%function`), one below the other. Each
+level holds a worker process for as long as the ones below it run."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who a function runs as. `id` is empty for the system user alone; `data`, `custom_data` and
+    `identities` hold JSON."""
+
+    id: str
+    type: UserType = "normal"
+    data: Mapping[str, Any] = field(default_factory=dict)
+    custom_data: Mapping[str, Any] = field(default_factory=dict)
+    identities: Sequence[Mapping[str, Any]] = ()
+
+    def as_data(self) -> dict[str, Any]:
+        """The shape of `context.user` and `%%user`. The system user has no id."""
+        known: dict[str, Any] = {"id": self.id} if self.id else {}
+        return known | {
+            "type": self.type,
+            "data": dict(self.data),
+            "custom_data": dict(self.custom_data),
+            "identities": [dict(one) for one in self.identities],
+        }
+
+
+SYSTEM_USER: Final = User("", "system")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The HTTP request that caused the call, without its body. `headers` maps the canonical name
+    (`User-Agent`) to its values in order; headers that authenticate are not in it."""
+
+    method: str = ""
+    headers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    remote_address: str = ""
+    query: str = ""
+    service: str = ""
+    action: str = ""
+    webhook_url: str = ""
+
+    def as_data(self) -> dict[str, Any]:
+        """The shape of `context.request` and `%%request`: what the request did not have is left out."""
+        found: dict[str, Any] = {
+            "httpMethod": self.method,
+            "httpReferrer": _first(self.headers, "Referer"),
+            "httpUserAgent": _first(self.headers, "User-Agent"),
+            "rawQueryString": self.query,
+            "remoteIPAddress": self.remote_address,
+            "service": self.service,
+            "action": self.action,
+            "webhookUrl": self.webhook_url,
+        }
+        shown = {name: value for name, value in found.items() if value or name == "rawQueryString"}
+        return shown | {"requestHeaders": {name: list(values) for name, values in self.headers.items()}}
+
+
+def _first(headers: Mapping[str, Sequence[str]], name: str) -> str:
+    values = headers.get(name)
+    return values[0] if values else ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """What one call knows. `user` is whom the function runs as, None when nobody is known; `caller` is who
+    sent the call, which is what its access was decided for; `depth` counts the functions above it."""
+
+    function: str
+    user: User | None = None
+    caller: User | None = None
+    request: Request = Request()
+    depth: int = 0
+
+    @property
+    def runs_as_system(self) -> bool:
+        """`context.runningAsSystem()`."""
+        return self.user is not None and self.user.type == "system"
+
+    def encode(self) -> bytes:
+        """JSON for the worker process: `{"user": {...} | null, "runsAsSystem": bool, "request": {...}}`."""
+        return orjson.dumps(
+            {
+                "user": None if self.user is None else self.user.as_data(),
+                "runsAsSystem": self.runs_as_system,
+                "request": self.request.as_data(),
+            }
+        )
+
+    def below(self, function: str) -> CallContext:
+        """The context in which this call asks for another function; `user` becomes the caller of that
+        one."""
+        return replace(self, function=function, caller=self.user, depth=self.depth + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class AppContext:
+    """What all calls of an app folder know: `values/*.json`, the environment's tag and its values, as JSON.
+
+    Secret values are in it, resolved: it goes to rules and workers and never into a log, error or answer."""
+
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    environment_tag: str = ""
+    environment_values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def as_data(self) -> dict[str, Any]:
+        """`{"values": {...}, "environment": {"tag": "", "values": {...}}}`."""
+        return {
+            "values": dict(self.values),
+            "environment": {"tag": self.environment_tag, "values": dict(self.environment_values)},
+        }
