@@ -31,6 +31,7 @@ from workers.calls.identity import client_context, record_id
 from workers.calls.retry import RetryPolicy, next_delay
 from workers.counting import Metrics
 from workers.engine.letters import internal
+from workers.engine.meta import called
 from workers.engine.partition import Slot
 from workers.errors import ProcessorFailed, Retryable
 from workers.metrics import (
@@ -218,6 +219,8 @@ class Fanout:
             self._tally.ended("abandoned")
             return
         self._tally.ended(_outcome(verdict))
+        if self.site.sets_meta:
+            job.meta = called(job.meta, answer, attempt, time.monotonic() - began)
         if isinstance(verdict, Answered):
             self._answered(job, verdict)
         else:

@@ -8,7 +8,7 @@ from typing import Any
 from workers.emit.dead_letter import Origin
 from workers.model import Meta
 from workers.pipeline.values import date_from_ms
-from workers.ports import SourceRecord
+from workers.ports import InvokeAnswer, SourceRecord
 
 
 class RecordMeta(Meta):
@@ -42,6 +42,21 @@ class RecordMeta(Meta):
     @source.setter
     def source(self, value: dict[str, Any]) -> None:
         self._source = value
+
+
+def called(meta: Meta | None, answer: InvokeAnswer | None, attempts: int, seconds: float) -> Meta:
+    """A meta of its own for a document that comes back from a call, since others of its record share theirs.
+
+    `seconds` is the time from the first attempt to the end of the last; without an answer there is neither
+    a request nor a version.
+    """
+    found: dict[str, Any] = {}
+    if answer is not None and answer.request_id is not None:
+        found["requestId"] = answer.request_id
+    if answer is not None and answer.executed_version is not None:
+        found["executedVersion"] = answer.executed_version
+    found |= {"attempts": attempts, "durationMs": round(seconds * 1000)}
+    return Meta({} if meta is None else meta.source, {} if meta is None else meta.user, found)
 
 
 def origin_of(record: SourceRecord) -> Origin:

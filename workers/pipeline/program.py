@@ -92,7 +92,8 @@ class CallSite:
     `payload` makes the document to send out of the document at hand (a Refused is always dead-lettered);
     None sends the document itself. `set_result` gives a copy of the document with the answer set at `as`.
     `partition_by` gives a hashable key, equal for values that BSON calls equal, or Refused where its
-    expression fails: that document is dead-lettered and not called.
+    expression fails: that document is dead-lettered and not called. `sets_meta`: a later stage reads
+    `stream.externalFunction`, which the call must leave in the document's meta.
     """
 
     path: str
@@ -109,6 +110,7 @@ class CallSite:
     response: Literal["body", "envelope"] = "body"
     operator: str = "$externalFunction"
     partition_by: Callable[[Document, Meta | None], Any] | None = None
+    sets_meta: bool = False
 
 
 @dataclass(frozen=True, slots=True)

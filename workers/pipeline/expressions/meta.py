@@ -40,7 +40,11 @@ def _emit(em: Emitting, call: Call) -> str:
 META: Final = Operator(
     name="$meta",
     signature=Custom(_parse, _SYNTAX),
-    meaning="What is known of a document beside its body: topic, partition, offset, key, headers, ts.",
+    meaning=(
+        "What is known of a document beside its body: `stream.source.{type, topic, partition, offset, key, "
+        "headers, ts}`; after a call `stream.externalFunction.{requestId, executedVersion, attempts, "
+        "durationMs}` of the last one; what `$setStreamMeta` set."
+    ),
     example=Example({"$type": {"$meta": "stream.source.topic"}}, "missing"),
     emit=_emit,
     folds=False,
