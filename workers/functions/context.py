@@ -81,19 +81,17 @@ def _first(headers: Mapping[str, Sequence[str]], name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """What one call knows. `user` is whom the function runs as, None when nobody is known; `caller` is who
-    sent the call, which is what its access was decided for; `depth` counts the functions above it."""
+    """What one call knows.
+
+    `user` is `context.user`: whom the manifest names, else who called, None when nobody is known. A function
+    that runs as system keeps its caller there (that is what App Services promises) and says so in
+    `runs_as_system`. `depth` counts the functions above this call."""
 
     function: str
     user: User | None = None
-    caller: User | None = None
+    runs_as_system: bool = False
     request: Request = Request()
     depth: int = 0
-
-    @property
-    def runs_as_system(self) -> bool:
-        """`context.runningAsSystem()`."""
-        return self.user is not None and self.user.type == "system"
 
     def encode(self) -> bytes:
         """JSON for the worker process: `{"user": {...} | null, "runsAsSystem": bool, "request": {...}}`."""
@@ -106,9 +104,9 @@ class CallContext:
         )
 
     def below(self, function: str) -> CallContext:
-        """The context in which this call asks for another function; `user` becomes the caller of that
-        one."""
-        return replace(self, function=function, caller=self.user, depth=self.depth + 1)
+        """The context in which this call asks for another function: whom this one runs as, the other one
+        inherits until its own manifest entry says otherwise."""
+        return replace(self, function=function, depth=self.depth + 1)
 
 
 @dataclass(frozen=True, slots=True)
