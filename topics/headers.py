@@ -21,5 +21,17 @@ DEAD_LETTER: Final = Header(
     meaning="Why and where the record was dead-lettered. Key, value and other headers are the original's.",
 )
 
+RECORD_ID: Final = Header(
+    name="penstock-record-id",
+    value="text topic/partition/offset",
+    meaning="On <processor>.replay: the source's record that this one is. Calls of it carry this id again.",
+)
+
+REPLAYS: Final = Header(
+    name="penstock-replays",
+    value="a whole number in decimal, from 1",
+    meaning="On <processor>.replay: how often that record was replayed, this time included.",
+)
+
 ALL: Final = tuple(value for value in list(globals().values()) if isinstance(value, Header))
 PREFIX: Final = "penstock-"

@@ -21,11 +21,12 @@ from confluent_kafka import TopicPartition as ClientPartition
 
 from workers.adapters.kafka_commits import Commits
 from workers.adapters.kafka_errors import consumer_kind
+from workers.adapters.kafka_replay_topic import ReplayTopic
 from workers.adapters.kafka_source_settings import SourceSettings
 from workers.adapters.kafka_start import Starts, find_starts
 from workers.adapters.kafka_watch import Watch
 from workers.logs import log_event
-from workers.model import TopicPartition
+from workers.model import Position, TopicPartition
 from workers.ports import Batch, SourceCounts, SourceEvents, SourceStatus
 from workers.progress.room import Room
 from workers.progress.start import DataLoss
@@ -52,20 +53,21 @@ class KafkaSource:
         self._next: dict[TopicPartition, int] = {}
         self._names: dict[tuple[str, int], TopicPartition] = {}
         self._commits = Commits(self._next, self._log)
-        self._asked: deque[Mapping[TopicPartition, int]] = deque()
+        self._asked: deque[Mapping[TopicPartition, Position]] = deque()
         self._freed: deque[tuple[TopicPartition, int, int]] = deque()
         self._quiesced = False
         self._stopping: Future[None] | None = None
         self._joined = False
         self._watch = Watch(self._log)
+        self._replay = ReplayTopic(settings.replay_topic)
         self._lost = 0
         self._replaced = 0
         self._now = 0.0
 
     # The port: any thread.
 
-    def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        self._asked.append(offsets)
+    def commit(self, positions: Mapping[TopicPartition, Position]) -> None:
+        self._asked.append(positions)
 
     def freed(self, partition: TopicPartition, records: int, size_bytes: int) -> None:
         self._freed.append((partition, records, size_bytes))
@@ -86,7 +88,7 @@ class KafkaSource:
             trouble=self._watch.trouble,
             protocol=self._protocol,
             lag=dict(self._watch.lag),
-            committed=dict(self._commits.confirmed),
+            committed={p: position.offset for p, position in list(self._commits.confirmed.items())},
             paused=paused,
             buffered_bytes=room.size_bytes,
             counts=SourceCounts(self._commits.succeeded, self._commits.failed, self._lost, self._replaced),
@@ -114,6 +116,8 @@ class KafkaSource:
         assert consumer is not None
         self._commits.send(consumer, now)
         self._watch.look(consumer, self._next, now)
+        if not self._watch.trouble and self._replay.changed(consumer, now):
+            self._subscribe(consumer)
         if not self._joined and self._watch.given_up(now):
             self._events.failed(f"the source was not reachable for 5 minutes: {self._watch.trouble}")
 
@@ -135,12 +139,12 @@ class KafkaSource:
         finally:
             self._stopping.set_result(None)
 
-    def _commit_now(self, consumer: Consumer, offsets: Mapping[TopicPartition, int]) -> None:
+    def _commit_now(self, consumer: Consumer, positions: Mapping[TopicPartition, Position]) -> None:
         """The last word on partitions that leave. One that is refused is repeated by the next owner."""
         try:
-            self._commits.send_now(consumer, offsets)
+            self._commits.send_now(consumer, positions)
         except KafkaException as error:
-            self._log(logging.WARNING, "last_commit_failed", reason=str(error), partitions=_text(offsets))
+            self._log(logging.WARNING, "last_commit_failed", reason=str(error), partitions=_text(positions))
 
     def _take_requests(self) -> None:
         while self._freed:
@@ -155,12 +159,8 @@ class KafkaSource:
         config |= {"error_cb": self._on_error, "on_commit": self._commits.on_commit}
         try:
             self._consumer = Consumer(config, logger=log)
-            self._consumer.subscribe(
-                list(settings.topics),
-                on_assign=self._on_assign,
-                on_revoke=self._on_revoke,
-                on_lost=self._on_lost,
-            )
+            self._replay.changed(self._consumer, self._now)
+            self._subscribe(self._consumer)
         except KafkaException as error:
             self._consumer = None
             self._build_at = self._now + REBUILD_CAP_SECONDS
@@ -168,6 +168,11 @@ class KafkaSource:
             return False
         self._log(logging.INFO, "source_started", protocol=self._protocol)
         return True
+
+    def _subscribe(self, consumer: Consumer) -> None:
+        topics = self._replay.beside(self._settings.topics)
+        handlers = {"on_revoke": self._on_revoke, "on_lost": self._on_lost}
+        consumer.subscribe(topics, on_assign=self._on_assign, **handlers)
 
     def _poll(self, wait_seconds: float) -> bool:
         consumer, room = self._consumer, self._room
@@ -234,6 +239,7 @@ class KafkaSource:
             size = sum(map(len, run))
             self._next[partition] = offsets[-1] + 1
             self._room.took(partition, len(offsets), size)
+            run = self._replay.originals(partition.topic, run)
             batches.append(Batch(partition, run, offsets, size))
         if batches:
             self._heard()
@@ -255,7 +261,7 @@ class KafkaSource:
             self._out_of_range(partition)
         elif kind in ("old_broker", "fatal"):
             raise KafkaException(error)
-        else:
+        elif not self._replay.explains(message.topic(), error):
             self._watch.troubled(f"{error.name()}: {error.str()}", self._now)
 
     def _out_of_range(self, partition: TopicPartition) -> None:
@@ -287,17 +293,17 @@ class KafkaSource:
         self._next[partition] = offset
         self._room.add(partition)
         self._pause([partition], paused=self._room.all_paused)
-        self._commits.adopt({partition: offset}, {})
-        self._events.assigned({partition: offset})
+        self._commits.adopt({partition: Position(offset)}, {})
+        self._events.assigned({partition: Position(offset)})
 
     def _on_assign(self, consumer: Consumer, assigned: list[ClientPartition]) -> None:
         self._joined = True
-        starts = find_starts(consumer, assigned, self._settings.start) if assigned else None
+        starts = find_starts(consumer, assigned, self._settings.start_of) if assigned else None
         if starts is None:
             consumer.incremental_assign([])
             return
         consumer.incremental_assign(
-            [ClientPartition(p.topic, p.partition, o) for p, o in starts.positions.items()]
+            [ClientPartition(p.topic, p.partition, o.offset) for p, o in starts.positions.items()]
         )
         # A pause survives revoke and re-assign inside the client: without this a partition that was paused
         # when it left would stand still for good when it comes back.
@@ -310,10 +316,10 @@ class KafkaSource:
     def _adopt(self, starts: Starts) -> None:
         for partition, reason in starts.unreadable.items():
             self._log(logging.WARNING, "commit_metadata_unreadable", partition=str(partition), reason=reason)
-        self._commits.describe(starts.checkpoints)
-        for partition, offset in starts.positions.items():
+        self._commits.describe(starts.partitions_at_start)
+        for partition, position in starts.positions.items():
             self._names[(partition.topic, partition.partition)] = partition
-            self._next[partition] = offset
+            self._next[partition] = position.offset
             self._room.add(partition)
         self._commits.adopt(starts.positions, starts.committed)
         if self._room.all_paused:
@@ -387,5 +393,5 @@ class KafkaSource:
         log_event(log, level, event, processor=settings.processor, group=settings.group_id, **fields)
 
 
-def _text(offsets: Mapping[TopicPartition, int]) -> str:
-    return ", ".join(f"{partition}@{offset}" for partition, offset in offsets.items())
+def _text(positions: Mapping[TopicPartition, Position]) -> str:
+    return ", ".join(f"{partition}@{position.offset}" for partition, position in positions.items())

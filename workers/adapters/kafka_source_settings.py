@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+from workers.emit.replayed import replay_topic
 from workers.progress.room import RoomLimits
 from workers.progress.start import StartPolicy
 
@@ -53,6 +54,18 @@ class SourceSettings:
     limits: RoomLimits
     poll_batch_records: int
     queued_kilobytes: int = 8_192
+
+    @property
+    def replay_topic(self) -> str | None:
+        """The processor's own, which it reads beside `topics` while it exists; None when it is one of
+        them."""
+        name = replay_topic(self.processor)
+        return None if name in self.topics else name
+
+    def start_of(self, topic: str) -> StartPolicy:
+        """Where partitions of a topic begin. What is on the replay topic was put there for this processor, so
+        none of it is passed over."""
+        return replace(self.start, reset="earliest") if topic == self.replay_topic else self.start
 
     def client(self, protocol: Literal["consumer", "classic"]) -> dict[str, Any]:
         """The librdkafka settings of a consumer under one of the two group protocols; the connection's

@@ -3,15 +3,15 @@ thread only."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as ClientPartition
 
-from workers.model import TopicPartition
-from workers.progress.checkpoint import Checkpoint, Unreadable, decode
+from workers.model import Position, TopicPartition
+from workers.progress.checkpoint import Checkpoint, Unreadable, bounded, decode
 from workers.progress.start import Available, DataLoss, StartPolicy, start_offset
 
 # Long enough for a broker that elects a leader, short against the 300 s of max.poll.interval.ms.
@@ -20,12 +20,12 @@ ASK_SECONDS: Final = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Starts:
-    """Where each partition begins, which are gone, and the checkpoint to write with every commit of a
-    topic."""
+    """Where each partition begins, which are gone, how many partitions each topic had when the group began,
+    and why the metadata of an assigned partition is unreadable."""
 
-    positions: Mapping[TopicPartition, int]
+    positions: Mapping[TopicPartition, Position]
     lost: Mapping[TopicPartition, DataLoss]
-    checkpoints: Mapping[str, Checkpoint]
+    partitions_at_start: Mapping[str, int]
     committed: Mapping[TopicPartition, int]
     unreadable: Mapping[TopicPartition, str]
 
@@ -35,54 +35,63 @@ class Starts:
         return sum(loss.lost for loss in self.lost.values())
 
 
-def find_starts(consumer: Consumer, assigned: Iterable[ClientPartition], policy: StartPolicy) -> Starts:
-    """Raises KafkaException when the broker does not answer: the assignment is then not taken."""
+def find_starts(
+    consumer: Consumer, assigned: Iterable[ClientPartition], policy_of: Callable[[str], StartPolicy]
+) -> Starts:
+    """`policy_of` knows each topic's. Raises KafkaException when the broker does not answer: the assignment
+    is then not taken."""
     wanted = [TopicPartition(p.topic, p.partition) for p in assigned]
     counts = {topic: _partition_count(consumer, topic) for topic in sorted({p.topic for p in wanted})}
     everything = [
         ClientPartition(topic, number) for topic, count in counts.items() for number in range(count)
     ]
+    asked = consumer.committed(everything, timeout=ASK_SECONDS)
     committed: dict[TopicPartition, int] = {}
-    unreadable: dict[TopicPartition, str] = {}
-    checkpoints: dict[str, Checkpoint] = {}
-    known: dict[str, Checkpoint | None] = dict.fromkeys(counts)
-    for found in consumer.committed(everything, timeout=ASK_SECONDS):
-        if found.error is not None:
-            raise KafkaException(found.error)
-        if found.offset < 0:
-            continue
-        partition = TopicPartition(found.topic, found.partition)
-        committed[partition] = found.offset
-        checkpoint = decode(found.metadata)
-        if isinstance(checkpoint, Unreadable):
-            unreadable[partition] = checkpoint.reason
-            checkpoint = None
-        # A group that another program began has no count of ours: every partition it left out counts as new.
-        known[found.topic] = known[found.topic] or checkpoint or Checkpoint(0)
-        if checkpoint is not None and known[found.topic] == Checkpoint(0):
-            known[found.topic] = checkpoint
-    positions: dict[TopicPartition, int] = {}
+    found: dict[TopicPartition, Checkpoint | Unreadable | None] = {}
+    for answer in asked:
+        if answer.error is not None:
+            raise KafkaException(answer.error)
+        if answer.offset >= 0:
+            partition = TopicPartition(answer.topic, answer.partition)
+            committed[partition] = answer.offset
+            found[partition] = decode(answer.metadata, answer.offset)
+    known = {topic: _group_start(c for p, c in found.items() if p.topic == topic) for topic in counts}
+    positions: dict[TopicPartition, Position] = {}
     lost: dict[TopicPartition, DataLoss] = {}
+    unreadable: dict[TopicPartition, str] = {}
     for partition in wanted:
         low, high = consumer.get_watermark_offsets(
             ClientPartition(partition.topic, partition.partition), timeout=ASK_SECONDS
         )
-        start = start_offset(
-            partition.partition,
-            committed.get(partition),
-            known[partition.topic],
-            Available(low, high),
-            policy,
-        )
+        policy, topic = policy_of(partition.topic), partition.topic
+        available = Available(low, high)
+        begin = committed.get(partition)
+        start = start_offset(partition.partition, begin, known[topic], available, policy)
         if isinstance(start, DataLoss):
             lost[partition] = start
-        else:
-            positions[partition] = start
-    for topic, count in counts.items():
-        checkpoints[topic] = known[topic] or Checkpoint(count)
-    return Starts(
-        positions, lost, checkpoints, {p: o for p, o in committed.items() if p in positions}, unreadable
-    )
+            continue
+        checkpoint = found.get(partition)
+        if isinstance(checkpoint, Checkpoint):
+            checkpoint = bounded(checkpoint, high)
+        if isinstance(checkpoint, Unreadable):
+            unreadable[partition] = checkpoint.reason
+        is_same_log = begin is not None and begin <= start and isinstance(checkpoint, Checkpoint)
+        positions[partition] = (
+            checkpoint.from_offset(start)
+            if is_same_log and isinstance(checkpoint, Checkpoint)
+            else Position(start)
+        )
+    starts = {topic: count if (start := known[topic]) is None else start for topic, count in counts.items()}
+    ours = {p: offset for p, offset in committed.items() if p in positions}
+    return Starts(positions, lost, starts, ours, unreadable)
+
+
+def _group_start(checkpoints: Iterable[Checkpoint | Unreadable | None]) -> int | None:
+    """How many partitions a topic had when the group began; None for a new group. A group that another
+    program began has no count of ours, so every partition that it left out counts as new."""
+    found = list(checkpoints)
+    counts = [checkpoint.partitions_at_start for checkpoint in found if isinstance(checkpoint, Checkpoint)]
+    return counts[0] if counts else 0 if found else None
 
 
 def _partition_count(consumer: Consumer, topic: str) -> int:
