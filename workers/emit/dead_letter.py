@@ -26,7 +26,8 @@ Format = Literal["header", "document"]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The record as it was consumed."""
+    """The record as it was consumed; one of a replay topic as the source's record that it was. `replays`
+    counts how often it was replayed."""
 
     topic: str
     partition: int
@@ -35,6 +36,7 @@ class Origin:
     key: bytes | None
     value: bytes | None
     headers: Headers | None
+    replays: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +97,24 @@ def _why(origin: Origin, refused: Refused, policy: DeadLetterPolicy, now_iso: st
         info["requestId"] = _text(refused.request_id, MAX_NAME_CHARACTERS)
     if refused.executed_version is not None:
         info["executedVersion"] = _text(refused.executed_version, MAX_NAME_CHARACTERS)
+    meta: dict[str, Any] = {
+        "source": {
+            "type": "kafka",
+            "topic": origin.topic,
+            "partition": origin.partition,
+            "offset": origin.offset,
+            "ts": origin.timestamp_ms,
+        }
+    }
+    if origin.replays:
+        # Beside the coordinates it tells this dead letter from the one that was replayed.
+        meta["replays"] = origin.replays
     return {
         "processorName": policy.processor,
         "operatorName": refused.operator,
         "dlqTime": now_iso,
         "errInfo": info,
-        "_stream_meta": {
-            "source": {
-                "type": "kafka",
-                "topic": origin.topic,
-                "partition": origin.partition,
-                "offset": origin.offset,
-                "ts": origin.timestamp_ms,
-            }
-        },
+        "_stream_meta": meta,
     }
 
 
@@ -125,7 +131,8 @@ def _as_document(origin: Origin, refused: Refused, policy: DeadLetterPolicy, now
             {"k": name, "v": None if v is None else _binary(v)} for name, v in origin.headers
         ]
     doc, is_cut = _doc_text(refused.doc)
-    if origin.value is not None and origin.value != doc:
+    # Without a document the value `null` and no value at all would look the same.
+    if origin.value is not None and (refused.doc is None or origin.value != doc):
         why["value"] = _binary(origin.value)
     if is_cut:
         why["docTruncated"] = True

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from workers.emit.dead_letter import Origin
+from workers.emit.replayed import replays_of
 from workers.model import Meta
 from workers.pipeline.values import date_from_ms
 from workers.ports import InvokeAnswer, SourceRecord
@@ -69,4 +70,5 @@ def origin_of(record: SourceRecord) -> Origin:
         record.key(),
         record.value(),
         record.headers(),
+        replays_of(record),
     )
