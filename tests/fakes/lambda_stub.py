@@ -17,7 +17,7 @@ import re
 import ssl
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self, cast
 from urllib.parse import unquote
@@ -42,6 +42,9 @@ from tests.fakes.lambda_behaviour import (
 INVOKE: Final = re.compile(r"/2015-03-31/functions/([^/?]+)/invocations(?:\?Qualifier=([^&]+))?$")
 NAMED_LATENCY: Final = re.compile(r"f(\d+)")
 MAX_REQUESTS_KEPT: Final = 256
+
+Planned = Callable[[bytes], tuple[Behaviour, str | None]]
+"""Decides by its body what a call meets, and under which id it is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class LambdaStub:
         self.request_ids = itertools.count(1)
         self._default = Behaviour()
         self._functions: dict[str, Function] = {}
+        self._planned: dict[str, Planned] = {}
         self._tls = tls
         self._server: asyncio.Server | None = None
 
@@ -105,6 +109,15 @@ class LambdaStub:
     def program(self, name: str, behaviour: Behaviour) -> None:
         """Give one function its behaviour; its counts go on."""
         self.function(name).behaviour = behaviour
+
+    def plan(self, name: str, planned: Planned) -> None:
+        """Let `planned` decide about every call of a function, in place of one behaviour."""
+        self._planned[name] = planned
+
+    def behaviour_of(self, seen: Seen) -> tuple[Behaviour, str | None]:
+        """What this call meets, and the id in it."""
+        planned = self._planned.get(seen.function)
+        return planned(seen.body) if planned else behaviour_of_call(self.function(seen.function), seen.body)
 
     def function(self, name: str) -> Function:
         """The state of one function, made on its first use."""
@@ -229,14 +242,15 @@ class Connection(asyncio.Protocol):
         function = stub.function(seen.function)
         if stub.keep_requests:
             stub.requests.append(seen)
-        behaviour, identity = behaviour_of_call(function, seen.body)
+        behaviour, identity = stub.behaviour_of(seen)
         kind = seen.headers.get("x-amz-invocation-type", "RequestResponse")
         limit = MAX_ASYNC_BYTES if kind == "Event" else behaviour.max_body_bytes
         if len(seen.body) > limit:
             behaviour = TOO_LARGE
         elif behaviour.concurrency and function.running >= behaviour.concurrency:
             behaviour = replace(THROTTLED, retry_after_seconds=behaviour.retry_after_seconds)
-        count_call(function, behaviour, identity, ran=behaviour.outcome != "error" and kind != "DryRun")
+        ran = behaviour.outcome not in ("error", "drop_before") and kind != "DryRun"
+        count_call(function, behaviour, identity, ran=ran)
         self._running = function
         if behaviour.latency_ms:
             loop = asyncio.get_running_loop()
@@ -248,7 +262,7 @@ class Connection(asyncio.Protocol):
         if behaviour.outcome == "hang" or self.transport.is_closing():
             return
         self._finished()
-        if behaviour.outcome == "drop_after":
+        if behaviour.outcome in ("drop_before", "drop_after"):
             self.transport.abort()
         elif behaviour.outcome == "error":
             retry_after = behaviour.retry_after_seconds
@@ -285,9 +299,9 @@ class Connection(asyncio.Protocol):
             self._running = None
 
 
-async def _serve(port: int, keep_requests: bool) -> None:
-    stub = LambdaStub()
-    stub.keep_requests = keep_requests
+async def serve(stub: LambdaStub, port: int) -> None:
+    """Print the port and serve until standard input ends; a process's whole work."""
+    stub.keep_requests = False
     await stub.start(port)
     print(stub.port, flush=True)
     # Ends with the process that started it: its end of our standard input closes when it dies, killed or not.
@@ -301,7 +315,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description="Lambda Invoke stub on 127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one; it is printed")
-    uvloop.run(_serve(parser.parse_args().port, keep_requests=False))
+    uvloop.run(serve(LambdaStub(), parser.parse_args().port))
 
 
 if __name__ == "__main__":

@@ -294,14 +294,18 @@ class World:
     def start_stub(self, **functions: Mapping[str, Any]) -> None:
         """Start the Lambda stub with these behaviours (tests/fakes/lambda_behaviour.py), or change them."""
         if self.stub_process is None:
-            self.stub_process = subprocess.Popen(
-                [sys.executable, "-m", "tests.fakes.lambda_stub", "--port", "0"],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            )  # fmt: skip
-            assert self.stub_process.stdout is not None
-            self.stub_url = f"http://127.0.0.1:{int(self.stub_process.stdout.readline())}"
+            self.start_stub_of(["tests.fakes.lambda_stub", "--port", "0"])
         if functions:
             self._stub("/config", {"functions": functions})
+
+    def start_stub_of(self, module: list[str]) -> None:
+        """Start a stub that is a module of its own and prints its port; `module` begins with its name."""
+        assert self.stub_process is None
+        self.stub_process = subprocess.Popen(
+            [sys.executable, "-m", *module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self.stub_process.stdout is not None
+        self.stub_url = f"http://127.0.0.1:{int(self.stub_process.stdout.readline())}"
 
     def stub_stats(self, function: str) -> dict[str, Any]:
         stats = self._stub("/stats", None)
