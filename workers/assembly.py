@@ -157,7 +157,7 @@ class Engine:
         parts = Parts(
             results=self._producer(sink.connection, sink.producer) if sink is not None else None,
             dead_letters=self._producer(spec.dead_letters.connection),
-            invokers=tuple(self._invoker(site.connection) for site in spec.program.call_sites),
+            invokers=tuple(self._invoker(site.connection) for site in spec.program.calls),
             metrics=self.metrics,
         )
         target = spec.dead_letters

@@ -195,6 +195,24 @@ CALLS_WAITING: Final = Metric(
     ("processor", "function"),
     "Calls that wait for room under `parallelism` or for their next attempt.",
 )
+THROTTLE_WAITS: Final = Metric(
+    "counter",
+    "penstock_throttle_waits_total",
+    ("processor", "stage"),
+    "Waits of a `$throttle` for its rate; `stage` is its place in the pipeline.",
+)
+THROTTLE_SECONDS: Final = Metric(
+    "counter",
+    "penstock_throttle_wait_seconds_total",
+    ("processor", "stage"),
+    "Seconds that a `$throttle` waited for its rate.",
+)
+THROTTLE_WAITING: Final = Metric(
+    "gauge",
+    "penstock_throttle_waiting",
+    ("processor", "stage"),
+    "Documents that stand in line at a `$throttle`.",
+)
 CALLS_LIMIT: Final = Metric(
     "gauge",
     "penstock_calls_limit",

@@ -18,6 +18,12 @@ from workers.errors import Invalid, Problem
 
 MIB: Final = 1024 * 1024
 
+# Documents that stand in line at a $throttle before no more are taken up: two turns of a slice, so that its
+# rate is reached.
+MAX_THROTTLED_RECORDS: Final = 200
+# Documents that pass it before other tasks of the loop have their turn: about 2 ms at 20 us each.
+THROTTLE_SLICE_RECORDS: Final = 100
+
 DURATION_RULE: Final = "a time such as 500ms, 25s or 5m (a bare number counts seconds)"
 SIZE_RULE: Final = "a size such as 512KiB or 16MiB (a bare number counts bytes)"
 _DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(ms|s|m|h)?")
@@ -146,9 +152,11 @@ class ProcessorOptions(Model):
 
     dlq: DeadLetterOptions = Field(default_factory=DeadLetterOptions)
     delivery: Literal["at-least-once"] = "at-least-once"
-    ordering: Literal["partition"] = "partition"
+    ordering: Literal["partition", "key", "none"] = "partition"
     tombstones: Literal["pass", "drop", "dlq"] = "pass"
     on_data_loss: Literal["fail", "earliest", "latest"] = "fail"
+    # None: replay under at-least-once, fail under exactly-once, where a repeat would break the promise.
+    on_unreadable_progress: Literal["fail", "replay"] | None = None
     # Up to 10 minutes: a pod with a longer grace period is rare, and a typing error in the unit is not.
     drain_timeout: Seconds | None = Field(default=None, ge=0, le=600)
     # The poll thread stands still for it: a fifth of max.poll.interval.ms (300 s) is safe.

@@ -87,6 +87,7 @@ SCHEMAS: Final[Mapping[str, Callable[[], Schema]]] = {
 def _definitions() -> Schema:
     inner = {name: _stage(name) for name in STAGES}
     edges = {name: {**schema_of(OPTIONS[name]), "description": EDGE_STAGES[name]} for name in OPTIONS}
+    edges["$throttle"]["minProperties"] = 1  # none of its limits is required, but one of them is
     edges["$emit"]["properties"] |= schema_of(EMIT_BESIDE)["properties"]
     return {
         "stage": _one_of({**edges, **inner}),

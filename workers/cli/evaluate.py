@@ -85,7 +85,9 @@ def evaluate(
         write_json({**found, "profile": as_data(times)} if profile else found)
     else:
         say(*refusals.as_table(), *(as_table(times) if profile else ()))
-    if program.call_sites and answers is None and not as_json:
+    if len(program.call_sites) > len(program.calls) and not as_json:
+        say("note: $throttle holds nothing back in eval: documents pass it at once")
+    if program.calls and answers is None and not as_json:
         say("note: functions are not called by eval; --answers FILE says what they answer")
     say(f"{sum(counts.values())} documents: {counts['result']} results, {counts['dropped']} dropped, "
         f"{counts['refused']} refused")  # fmt: skip
@@ -116,7 +118,7 @@ def load_answers(file: Path | None, program: Program) -> Answers:
     if file is None:
         return {}
     value = _read(file, "answers")
-    called = {site.function for site in program.call_sites}
+    called = {site.function for site in program.calls}
     if not isinstance(value, Mapping):
         raise Invalid([Problem(str(file), "", "holds no answers", "a document: function name -> its answer")])
     unknown = [name for name in value if name not in called]

@@ -16,7 +16,7 @@ from workers.appfolder import ProcessorSpec, load_app
 from workers.cli.report import AppFolder, AsJson, write, write_json
 from workers.errors import Invalid, Problem
 from workers.pipeline.nearest import nearest
-from workers.pipeline.program import CallSite, Program, Segment
+from workers.pipeline.program import CallSite, Program, Segment, ThrottleSpec
 
 app = typer.Typer(add_completion=False)
 
@@ -65,7 +65,10 @@ def described(spec: ProcessorSpec) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _site(site: CallSite) -> dict[str, Any]:
+def _site(site: CallSite | ThrottleSpec) -> dict[str, Any]:
+    if isinstance(site, ThrottleSpec):
+        limits = {"messagesPerSecond": site.messages_per_second, "bytesPerSecond": site.bytes_per_second}
+        return {"path": site.path, **limits}
     return {
         "path": site.path, "connection": site.connection, "function": site.function,
         "execution": site.execution,
@@ -110,17 +113,25 @@ def _parts(program: Program) -> Iterator[str | Segment]:
         if segment.source_text and not segment.is_identity:
             yield segment
         if number < len(program.call_sites):
-            site = program.call_sites[number]
             yield ""
-            yield f"call site {number}: {site.function} by {site.connection} ({site.path})"
-            yield (
-                f"  {site.execution}, as {site.as_path or '-'}, onError {site.on_error}, "
-                f"parallelism {site.parallelism}, timeout {site.timeout_seconds:g} s, "
-                f"{site.retry.max_attempts} attempts"
-            )
+            yield from _site_lines(number, program.call_sites[number])
     if program.sink is not None:
         yield ""
         yield f"writes {program.sink.topic or 'topics by expression'} by {program.sink.connection}"
+
+
+def _site_lines(number: int, site: CallSite | ThrottleSpec) -> Iterator[str]:
+    if isinstance(site, ThrottleSpec):
+        limits = ((site.messages_per_second, "documents/s"), (site.bytes_per_second, "bytes/s"))
+        shown = ", ".join(f"{limit:,} {unit}" for limit, unit in limits if limit is not None)
+        yield f"throttle {number}: {shown} ({site.path})"
+        return
+    yield f"call site {number}: {site.function} by {site.connection} ({site.path})"
+    yield (
+        f"  {site.execution}, as {site.as_path or '-'}, onError {site.on_error}, "
+        f"parallelism {site.parallelism}, timeout {site.timeout_seconds:g} s, "
+        f"{site.retry.max_attempts} attempts"
+    )
 
 
 def _indented(segment: Segment) -> list[str]:

@@ -84,7 +84,9 @@ class Runner:
             through = self._whole if segment.is_whole else self._segment
             flowing = through(segment.run, flowing, found)
             if number < len(self.program.call_sites):
-                flowing = self._answered(self.program.call_sites[number], flowing, found)
+                site = self.program.call_sites[number]
+                if isinstance(site, CallSite):  # a throttle holds nothing back here
+                    flowing = self._answered(site, flowing, found)
         found += [self._emitted(one) for one in flowing]
         # A stage as $sort has put them in an order of its own.
         yield from found if self.is_whole else sorted(found, key=lambda outcome: outcome.line)

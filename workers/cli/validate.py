@@ -69,7 +69,7 @@ def missing_functions(loaded: App, functions: Manifest) -> list[str]:
     """Calls by plain name, through an endpoint that may be this app's function host, of what it has not."""
     found = []
     for spec in loaded.processors:
-        for site in spec.program.call_sites:
+        for site in spec.program.calls:
             connection = loaded.connections[site.connection]
             is_hosted = isinstance(connection, LambdaConnection) and connection.endpoint_url is not None
             name = site.function.partition(":")[0]
@@ -89,7 +89,7 @@ def described(loaded: App, functions: Manifest) -> dict[str, Any]:
         "processors": [
             {
                 "name": spec.name, "file": spec.file, "stages": len(spec.pipeline),
-                "callSites": [site.function for site in spec.program.call_sites],
+                "callSites": [site.function for site in spec.program.calls],
                 "source": _source(spec), "sink": _sink(spec), "deadLetters": spec.dead_letters.topic,
             }
             for spec in loaded.processors
@@ -101,7 +101,7 @@ def described(loaded: App, functions: Manifest) -> dict[str, Any]:
 
 
 def _calls(spec: ProcessorSpec) -> str:
-    return ", ".join(site.function for site in spec.program.call_sites) or "-"
+    return ", ".join(site.function for site in spec.program.calls) or "-"
 
 
 def _source(spec: ProcessorSpec) -> str:

@@ -162,6 +162,11 @@ class Fanout:
     def waiting(self) -> int:
         return len(self._waiting)
 
+    @property
+    def at_once(self) -> int:
+        """Documents that are worth taking up together."""
+        return self.site.parallelism
+
     async def close(self) -> None:
         """Abandon every call."""
         for place in self._places:

@@ -14,12 +14,13 @@ from typing import Literal
 from workers.counting import Metrics
 from workers.emit.topics import DistinctTopics
 from workers.engine.execute import Executor
-from workers.engine.fanout import Caller, Done, Fanout, Job
+from workers.engine.fanout import Caller, Done, Job
 from workers.engine.letters import Letters, LetterSettings
 from workers.engine.output import Output
 from workers.engine.partition import PartitionRun, Slot
 from workers.engine.plain import Ends, Tombstones
 from workers.engine.report import ProcessorReport, ProcessorStatus
+from workers.engine.sites import sites_of
 from workers.engine.tally import Tally
 from workers.logs import log_event
 from workers.metrics import DRAIN_SECONDS, LOOP_SLICE_SECONDS, REBALANCES
@@ -52,7 +53,7 @@ class ProcessorSettings:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The outside of one processor, behind ports. `invokers` has one for each call site, in order."""
+    """The outside of one processor, behind ports. `invokers` has one for each function call."""
 
     results: Producer | None
     dead_letters: Producer
@@ -103,14 +104,11 @@ class Processor:
         topics = DistinctTopics(settings.max_dynamic_topics)
         self.executor = Executor(program, ends, settings.max_record_bytes, topics, self._call)
         caller = Caller(name, parts.metrics, self._done, on_crash)
-        self.fanouts = tuple(
-            Fanout(index, site, invoker, caller)
-            for index, (site, invoker) in enumerate(zip(program.call_sites, parts.invokers, strict=True))
-        )
+        self.fanouts = sites_of(program, parts.invokers, caller)
         self.report = ProcessorReport(name, self.tally, parts.metrics)
         self._slice_records = settings.slice_records
         if self.fanouts:
-            self._slice_records = min(settings.slice_records, max(self.fanouts[0].site.parallelism, 16))
+            self._slice_records = min(settings.slice_records, max(self.fanouts[0].at_once, 16))
 
     def start(self, source: Source) -> None:
         """Begin to take records from `source`."""

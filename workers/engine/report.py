@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from workers.counting import Metrics
-from workers.engine.fanout import Fanout
 from workers.engine.partition import PartitionRun
+from workers.engine.sites import Site
 from workers.engine.tally import Tally, TallyReport
 from workers.metrics import (
     BUFFERED_BYTES,
@@ -17,6 +17,7 @@ from workers.metrics import (
     COMMITTED_OFFSET,
     CONSUMER_LAG,
     FRONTIER_LAG,
+    MAPS_UNREADABLE,
     OLDEST_OPEN,
     PARTITIONS_ASSIGNED,
     PARTITIONS_PAUSED,
@@ -64,7 +65,7 @@ class ProcessorReport:
 
     def status(
         self, state: str, error: str, source: SourceStatus | None,
-        partitions: Collection[PartitionRun], fanouts: Sequence[Fanout],
+        partitions: Collection[PartitionRun], fanouts: Sequence[Site],
     ) -> ProcessorStatus:  # fmt: skip
         self._growth.report()
         for fanout in fanouts:
@@ -125,4 +126,5 @@ class ProcessorReport:
         metrics.counter(COMMITS, name, "failed").inc(counts.commits_failed - before.commits_failed)
         metrics.counter(RECORDS_LOST, name).inc(counts.records_lost - before.records_lost)
         metrics.counter(PROCESSOR_RESTARTS, name).inc(counts.replaced - before.replaced)
+        metrics.counter(MAPS_UNREADABLE, name).inc(counts.maps_unreadable - before.maps_unreadable)
         self._counted = counts

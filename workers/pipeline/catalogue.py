@@ -97,6 +97,7 @@ STAGES: Final[Mapping[str, StageType]] = {
 EDGE_STAGES: Final[Mapping[str, str]] = {
     "$source": "Names the topics that documents come from; the first stage.",
     "$externalFunction": "Calls a function with each document.",
+    "$throttle": "Lets documents pass at a rate; the others wait. Several may stand in a pipeline.",
     "$emit": "Writes each document to a topic; the last stage.",
 }
 """Stages that cut or end a pipeline, with their meaning."""
@@ -118,7 +119,6 @@ STAGES_NOT_YET: Final[Mapping[str, str]] = {
     "$count": "it needs a window",
     "$bucket": "it needs a window",
     "$sortByCount": "it needs a window",
-    "$throttle": "set the parallelism of the call",
     "$iceberg": "$emit to a topic, and a connector from there",
 }
 """Stages of Atlas that are refused by name, each with what to do instead."""

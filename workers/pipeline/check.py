@@ -99,7 +99,7 @@ class Checker:
         if name in self._not_yet:
             self.wrong(path, f"{name} is not in Penstock yet", self._not_yet[name])
         else:
-            hint = nearest(name, [*self._stages, "$source", "$emit", "$externalFunction"])
+            hint = nearest(name, [*self._stages, "$source", "$emit", "$externalFunction", "$throttle"])
             self.wrong(path, f"unknown stage {name}", hint and f"did you mean {hint}?")
         return None
 

@@ -20,13 +20,14 @@ from workers.pipeline.expressions.supplied import UNSUPPLIED, Supply
 from workers.pipeline.nodes import Call, Node, children
 from workers.pipeline.parse import Parser
 from workers.pipeline.paths import split, with_value
-from workers.pipeline.program import CallSite, Program, Reading
+from workers.pipeline.program import CallSite, Program, Reading, ThrottleSpec
 from workers.pipeline.reading import compile_reading
 from workers.pipeline.segment import compile_segment, one_document
 from workers.pipeline.spec import CallSpec, EmitSpec, StageSpec
 from workers.pipeline.stages.emit import parse_emit
 from workers.pipeline.stages.external_function import DEFAULT_PARALLELISM, parse_external_function
 from workers.pipeline.stages.source import ReadSpec, parse_source
+from workers.pipeline.stages.throttle import parse_throttle
 from workers.pipeline.unit import StageMark, Unit, depth_of
 from workers.pipeline.values import sort_key
 from workers.pipeline.whole import compile_listed
@@ -39,11 +40,11 @@ Evaluate = Callable[[Document], Any]
 
 @dataclass(slots=True)
 class _Parts:
-    """A pipeline, taken apart: stages of each segment, the calls between them, and both ends."""
+    """A pipeline, taken apart: stages of each segment, what stands between them, and both ends."""
 
     source: ReadSpec | None = None
     segments: list[list[StageSpec]] = field(default_factory=lambda: [[]])
-    calls: list[CallSpec] = field(default_factory=list)
+    sites: list[CallSpec | ThrottleSpec] = field(default_factory=list)
     sink: EmitSpec | None = None
 
 
@@ -115,9 +116,14 @@ def _compile(pipeline: Any, file: str, supply: Supply, *, is_processor: bool) ->
     try:
         compile_stages_of = compile_segment if is_processor else compile_listed
         segments = tuple(compile_stages_of(stages) for stages in parts.segments)
-        calls = tuple(replace(_call_site(call), sets_meta=_is_read(call, entries)) for call in parts.calls)
+        sites = tuple(
+            replace(_call_site(site), sets_meta=_is_read(site, entries))
+            if isinstance(site, CallSpec)
+            else site
+            for site in parts.sites
+        )
         sink, sink_needs_meta = compile_sink(parts.sink) if parts.sink else (None, False)
-        needs_meta = sink_needs_meta or bool(calls) or any(segment.needs_meta for segment in segments)
+        needs_meta = sink_needs_meta or bool(sites) or any(segment.needs_meta for segment in segments)
         reading = _reading(parts.source, needs_meta)
     except Invalid as error:
         raise Invalid(replace(problem, file=file) for problem in error.problems) from None
@@ -127,7 +133,7 @@ def _compile(pipeline: Any, file: str, supply: Supply, *, is_processor: bool) ->
     if source is not None and source.ts_field is not None:
         # The document has a field more than the record: its bytes cannot be passed on.
         segments = (replace(segments[0], is_identity=False, keeps_documents=False), *segments[1:])
-    return Program(source, segments, calls, sink, tuple(_warnings(parts)), reading)
+    return Program(source, segments, sites, sink, tuple(_warnings(parts)), reading)
 
 
 def _reading(spec: ReadSpec | None, needs_meta: bool) -> Reading | None:
@@ -149,14 +155,19 @@ def _stage(checker: Checker, parts: _Parts, name: str, spec: Any, path: str, is_
         if not is_last:
             checker.wrong(path, "$emit before another stage", "$emit last, and once")
     elif name == "$externalFunction":
-        call = parse_external_function(checker, spec, path)
-        if call is not None:
-            parts.calls.append(call)
-            parts.segments.append([])
+        _cut(parts, parse_external_function(checker, spec, path))
+    elif name == "$throttle":
+        _cut(parts, parse_throttle(checker, spec, path))
     else:
         stage = checker.stage(name, spec, path)
         if stage is not None:
             parts.segments[-1].append(stage)
+
+
+def _cut(parts: _Parts, site: CallSpec | ThrottleSpec | None) -> None:
+    if site is not None:
+        parts.sites.append(site)
+        parts.segments.append([])
 
 
 def _check_ends(checker: Checker, names: Sequence[str]) -> None:
@@ -234,11 +245,13 @@ def _partition_key(node: Node, spec: CallSpec) -> Callable[[Document, Meta | Non
 def _warnings(parts: _Parts) -> list[str]:
     """What is allowed and probably not meant."""
     found = [*(parts.source.warnings if parts.source else ()), *(parts.sink.warnings if parts.sink else ())]
-    for number, call in enumerate(parts.calls):
+    for number, call in enumerate(parts.sites):
+        if not isinstance(call, CallSpec):
+            continue
         if not call.parallelism_given and call.execution == "sync":
             usual = f"parallelism is {DEFAULT_PARALLELISM} (Atlas: 1)"
             found.append(f"{call.path}: {usual}; write `parallelism: 1` for one call at a time")
-        is_last = number == len(parts.calls) - 1 and not parts.segments[-1] and parts.sink is None
+        is_last = number == len(parts.sites) - 1 and not parts.segments[-1] and parts.sink is None
         if call.execution == "sync" and call.as_path is None and not is_last:
             kept = "without `as` the function's answer is not kept"
             found.append(f"{call.path}: {kept}; set `as`, or use `execution: async`")

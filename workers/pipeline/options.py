@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from workers.pipeline.program import RetrySpec
 from workers.pipeline.stages.external_function import DEFAULT_PARALLELISM, MAX_PARALLELISM, PAYLOAD_STAGES
+from workers.pipeline.stages.throttle import MAX_RATE
 from workers.pipeline.wire import KEY_WRITERS
 
 Schema: TypeAlias = Mapping[str, Any]
@@ -157,6 +158,20 @@ EXTERNAL_FUNCTION: Final = (
     _choice("response", ("body", "envelope"), "The function's answer, or all that Lambda answered.", "body"),
 )
 
+_RATE: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": MAX_RATE}
+
+THROTTLE: Final = (
+    Option("messagesPerSec", "whole number", "Documents that pass in a second.", _RATE, default="no limit"),
+    Option(
+        "bytesPerSec",
+        "whole number",
+        "Bytes of documents in relaxed Extended JSON that pass in a second. A document larger than that "
+        "passes, and those after it wait until it is paid for.",
+        _RATE,
+        default="no limit",
+    ),
+)
+
 _EMIT_CONFIG: Final = (
     Option("key", "expression", "The record's key.", EXPRESSION, default="the source's"),
     _choice("keyFormat", tuple(KEY_WRITERS), "How the key is written.", "by the value's type"),
@@ -204,6 +219,7 @@ EMIT_BESIDE: Final = _EMIT_CONFIG
 OPTIONS: Final[Mapping[str, Sequence[Option]]] = {
     "$source": SOURCE,
     "$externalFunction": EXTERNAL_FUNCTION,
+    "$throttle": THROTTLE,
     "$emit": EMIT,
 }
 """By stage, in the order the docs print them."""

@@ -3,7 +3,8 @@
     segment 0 -> call site 0 -> segment 1 -> ... -> segment n -> emit
 
 `len(segments) == len(call_sites) + 1`. A segment is a plain synchronous function over a batch of documents;
-only call sites await, and that is the engine's work. Nothing in here does I/O or reads a clock.
+only call sites (and throttles, which stand in their place) await, and that is the engine's work. Nothing in
+here does I/O or reads a clock.
 """
 
 from __future__ import annotations
@@ -114,6 +115,16 @@ class CallSite:
 
 
 @dataclass(frozen=True, slots=True)
+class ThrottleSpec:
+    """One `$throttle`: documents and bytes that may pass in a second; None is no limit."""
+
+    path: str
+    messages_per_second: int | None = None
+    bytes_per_second: int | None = None
+    operator: str = "$throttle"
+
+
+@dataclass(frozen=True, slots=True)
 class ProducerOptions:
     """What `$emit` asks of the client that writes; None leaves it to the connection."""
 
@@ -143,15 +154,21 @@ class Sink:
 class Program:
     """A compiled processor. `sink` is None when the last stage is a call site (or, in `eval`, absent).
 
+    `call_sites` are the places where documents wait between segments: calls and throttles.
     `reading` is None where `$source` leaves records as they are; else it needs each record's meta.
     """
 
     source: SourceSpec | None
     segments: tuple[Segment, ...]
-    call_sites: tuple[CallSite, ...]
+    call_sites: tuple[CallSite | ThrottleSpec, ...]
     sink: Sink | None
     warnings: tuple[str, ...] = ()
     reading: Reading | None = None
 
     def __post_init__(self) -> None:
         assert len(self.segments) == len(self.call_sites) + 1
+
+    @property
+    def calls(self) -> tuple[CallSite, ...]:
+        """The call sites that call a function."""
+        return tuple(site for site in self.call_sites if isinstance(site, CallSite))

@@ -77,6 +77,7 @@ EDGE_EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
             "retry": {"maxAttempts": 3},
         }
     },
+    "$throttle": {"$throttle": {"messagesPerSec": 100, "bytesPerSec": 1_000_000}},
     "$emit": {
         "$emit": {
             "connectionName": "kafka",

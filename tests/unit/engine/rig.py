@@ -33,7 +33,7 @@ from workers.model import (
     Refused,
     TopicPartition,
 )
-from workers.pipeline.program import CallSite, Outcome, Program, RetrySpec, Segment, Sink
+from workers.pipeline.program import CallSite, Outcome, Program, RetrySpec, Segment, Sink, ThrottleSpec
 from workers.progress.room import RoomLimits
 
 DEADLINE_SECONDS: Final = 5.0
@@ -124,7 +124,7 @@ def plain_program() -> Program:
     return Program(None, (segment(),), (), PLAIN_SINK)
 
 
-def calling_program(*sites: CallSite, sink: Sink | None = PLAIN_SINK) -> Program:
+def calling_program(*sites: CallSite | ThrottleSpec, sink: Sink | None = PLAIN_SINK) -> Program:
     """A segment before and after each call."""
     return Program(None, (segment(),) * (len(sites) + 1), sites, sink)
 
@@ -230,7 +230,7 @@ def build(
     processor = Processor(
         program,
         replace(SETTINGS, **(settings or {})),
-        Parts(producer, producer, (invoker,) * len(program.call_sites), metrics),
+        Parts(producer, producer, (invoker,) * len(program.calls), metrics),
         crashes.append,
     )
     intake = Intake(asyncio.get_running_loop(), processor, SETTINGS.revoke_drain_seconds)

@@ -1,0 +1,72 @@
+"""What stands between two segments: call sites and throttles at work, each in its place of the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from workers.engine.fanout import Caller, Fanout, Job
+from workers.engine.throttle import Throttled
+from workers.pipeline.program import CallSite, Program
+from workers.ports import Invoker
+
+
+class Site(Protocol):
+    """One of them: takes documents and hands them on to `Done` when their call or their wait is over."""
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that are open now."""
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """Documents that wait for their turn."""
+        ...
+
+    @property
+    def calls(self) -> int:
+        """Finished calls since the start."""
+        ...
+
+    @property
+    def at_once(self) -> int:
+        """Documents that it works on at once: more need not be taken up together."""
+        ...
+
+    def put(self, job: Job) -> None:
+        """Take a document."""
+        ...
+
+    def has_room(self) -> bool:
+        """Whether more documents may be taken up."""
+        ...
+
+    async def room(self) -> None:
+        """Returns when `has_room`."""
+        ...
+
+    def drop_waiting(self) -> None:
+        """Forget documents that the next owner takes up."""
+        ...
+
+    def report(self) -> None:
+        """Bring the metrics up to date."""
+        ...
+
+    async def close(self) -> None:
+        """Abandon everything."""
+        ...
+
+
+def sites_of(program: Program, invokers: Sequence[Invoker], caller: Caller) -> tuple[Site, ...]:
+    """`invokers` has one for each `$externalFunction`, in order."""
+    left = iter(invokers)
+    found: list[Site] = []
+    for index, site in enumerate(program.call_sites):
+        if isinstance(site, CallSite):
+            found.append(Fanout(index, site, next(left), caller))
+        else:
+            is_first = not any(isinstance(earlier, CallSite) for earlier in program.call_sites[:index])
+            found.append(Throttled(index, site, caller, is_first=is_first))
+    return tuple(found)
