@@ -21,6 +21,7 @@ import uvloop
 from pydantic import SecretStr
 
 from workers import logs
+from workers.adapters.allocation import settle_memory
 from workers.adapters.aws_session import AwsConnection, AwsSession, open_session
 from workers.adapters.kafka_consumer import KafkaSource
 from workers.adapters.kafka_poll import PollThread
@@ -67,6 +68,7 @@ def engine_main() -> int:
         app = load_app(Path(first.app), os.environ)
         specs = choose(app, first.processors)
         _raise_descriptor_limit()
+        settle_memory()
         uvloop.run(Engine(app, specs, first, frames).run())
     except Invalid as error:
         for problem in error.problems:

@@ -1,0 +1,49 @@
+"""How an engine process allocates and collects, set once before it takes its first record.
+
+Measured on 320-byte orders (decode, match, add a field, encode; CPython 3.11, glibc): 6.1 us an output as the
+process starts, 4.0 us with both settings.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+from typing import Final
+
+# Parameters of mallopt(3).
+_M_TRIM_THRESHOLD: Final = -1
+_M_TOP_PAD: Final = -2
+_M_MMAP_THRESHOLD: Final = -3
+
+# orjson asks for 1 KB a document and gives most of it back: with glibc's defaults (128 KB) the heap's end
+# goes to the kernel and comes back, page by page, with every slice. A slice of 500 records of 16 KB stays
+# within these 16 MB; a process holds at most the trim threshold more than it needs.
+_KEPT_BYTES: Final = 64 * 1024 * 1024
+_TAKEN_AT_ONCE_BYTES: Final = 16 * 1024 * 1024
+# glibc's own maximum: below it a buffer comes from the heap, where fetched batches of 1 MB find warm pages.
+_MMAP_BYTES: Final = 32 * 1024 * 1024
+
+# New containers before the collector looks for cycles. A slice makes 5,000 that live until it is acked, and
+# none of them is part of a cycle: with CPython's 700 the looking was 13% of an engine's time.
+_YOUNG_OBJECTS: Final = 100_000
+_GENERATION_RUNS: Final = 50
+
+
+def settle_memory() -> bool:
+    """Keep freed memory for the next slice, and look for cycles rarely. What exists now (modules, compiled
+    pipelines) is never looked at again. Returns whether the allocator took its settings: only glibc has
+    them."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG_OBJECTS, _GENERATION_RUNS, _GENERATION_RUNS)
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    wanted = {
+        _M_TRIM_THRESHOLD: _KEPT_BYTES,
+        _M_TOP_PAD: _TAKEN_AT_ONCE_BYTES,
+        _M_MMAP_THRESHOLD: _MMAP_BYTES,
+    }
+    refused = [parameter for parameter, value in wanted.items() if mallopt(parameter, value) != 1]
+    return not refused
