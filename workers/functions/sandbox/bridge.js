@@ -2,16 +2,18 @@
 // Evaluated once, before the function's source; returns one function that hands out the four entry points, so
 // nothing of it stays reachable from the global object. What it uses is taken now: a function that replaces
 // JSON.stringify or Promise.prototype.then changes its own behaviour, not the bridge's.
-(function penstockBridge(configText) {
+(function penstockBridge(configText, types) {
   "use strict";
   const { parse, stringify } = JSON;
-  const { apply, ownKeys } = Reflect;
+  const { apply } = Reflect;
   const { defineProperty, freeze } = Object;
+  const { BSON, EJSON, read, relaxed, encode } = types;
   const PromiseHere = Promise, ErrorHere = Error, StringHere = String, NumberHere = Number, MapHere = Map, DateHere = Date;
   const join = Array.prototype.join, then = Promise.prototype.then, resolve = Promise.resolve;
   const now = performance.now.bind(performance);
-  const writeLog = globalThis.__penstockLog;
+  const writeLog = globalThis.__penstockLog, callNative = globalThis.__penstockNative;
   delete globalThis.__penstockLog;
+  delete globalThis.__penstockNative;
   const config = parse(configText);
 
   // The engine joins long strings lazily (ropes), and its Python side cannot read those: what leaves is joined here.
@@ -21,6 +23,8 @@
   let state = null;     // "S" + JSON or "F" + JSON once the call has settled
   let asked = [];       // host calls of this turn, as JSON texts
   let nextId = 0;
+  let requestId = "";
+  let contextText = "", callContext = null;  // who calls: parsed when the function looks, most never do
   let deadline = 0;
   const waiting = new MapHere();  // host call id -> [resolve, reject]
   const timers = new MapHere();   // timer id -> [due, function, arguments]
@@ -54,7 +58,8 @@
   function succeed(call, value) {
     if (call !== current || state !== null) return;
     try {
-      const text = stringify(value);
+      // A handler of Lambda's kind answers what JSON.stringify says, as there; the others keep their BSON types.
+      const text = wantsContext ? stringify(value) : relaxed(value);
       state = flat("S", text === undefined ? "null" : text);
     } catch (error) {
       if (isOutOfMemory(error)) return fail(call, error);
@@ -69,24 +74,26 @@
 
   // --- what the function sees
 
+  const LINE_LETTERS = 16384;  // of one console line; the log tail keeps 4 KB anyway
   function show(value) {
     if (typeof value === "string") return value;
     if (value instanceof ErrorHere) return StringHere(value.stack ? value.name + ": " + value.message + "\n" + traceOf(value).join("\n") : value);
     try {
-      const text = stringify(value);
+      const text = relaxed(value);
       return text === undefined ? StringHere(value) : text;
     } catch (_) {
       return StringHere(value);
     }
   }
   const print = (level) => (...values) => {
-    const line = new DateHere().toISOString() + "\t" + context.awsRequestId + "\t" + level + "\t" + values.map(show).join(" ");
+    const line = new DateHere().toISOString() + "\t" + requestId + "\t" + level + "\t" + values.map(show).join(" ").slice(0, LINE_LETTERS);
     writeLog(flat(line.toWellFormed().replaceAll("\0", "\ufffd"), "\n"));  // the engine's C strings end at NUL
   };
   const console = {
     log: print("INFO"), info: print("INFO"), debug: print("DEBUG"), warn: print("WARN"),
     error: print("ERROR"), trace: print("TRACE"),
   };
+  const ofCall = () => (callContext ??= contextText ? parse(contextText) : { user: null, runsAsSystem: false, request: {} });
   const context = {
     functionName: config.name,
     functionVersion: "$LATEST",
@@ -94,24 +101,78 @@
     awsRequestId: "",
     clientContext: undefined,
     getRemainingTimeInMillis: () => Math.max(0, Math.floor(deadline - now())),
+    get user() { return ofCall().user; },
+    get request() { return ofCall().request; },
+    runningAsSystem: () => ofCall().runsAsSystem,
+    // Fresh at each look: what a call changes in a value is not there for the next one.
+    values: { get: (name) => (Object.hasOwn(config.values, name) ? read(config.values[name]) : undefined) },
+    environment: { tag: config.environmentTag, get values() { return read(config.environmentValues); } },
+    services: {
+      get(name) {
+        throw new ErrorHere("context.services.get(" + stringify(name) + "): data sources and services are not in Penstock; use context.http or context.functions.execute");
+      },
+    },
   };
   function ask(name, args) {
     return new PromiseHere((settled, rejected) => {
       const id = ++nextId;
-      asked.push(stringify({ id, name, args }));  // throws, and so rejects, when args are no JSON
+      asked.push(relaxed({ id, name, args }));  // throws, and so rejects, when args are no JSON
       waiting.set(id, [settled, rejected]);
     });
   }
+  // The body is made here: how an object becomes JSON is the language's business.
+  const send = (method) => (options) => {
+    const { body, encodeBodyAsJSON, ...rest } = typeof options === "string" ? { url: options } : options ?? {};
+    const sent = { ...rest, method: method ?? rest.method };
+    if (encodeBodyAsJSON) sent.json = stringify(body);
+    else if (body instanceof BSON.Binary) sent.base64 = body.toBase64();
+    else if (typeof body === "object" && body !== null) throw new TypeError("context.http: the body is an object: set encodeBodyAsJSON, or make a string of it");
+    else if (body !== undefined && body !== null) sent.body = StringHere(body);
+    return ask("http.send", [sent]);
+  };
   for (const name of config.hostFunctions) {  // "functions.execute" becomes context.functions.execute(...)
     const parts = name.split(".");
     let at = context;
     for (const part of parts.slice(0, -1)) at = at[part] ??= {};
     at[parts.at(-1)] = (...args) => ask(name, args);
   }
+  if (config.hostFunctions.includes("http.send")) {
+    context.http = { send: send() };
+    for (const method of ["get", "post", "put", "patch", "delete", "head"]) context.http[method] = send(method.toUpperCase());
+  }
+
+  const native = (name, ...args) => {
+    const { value, error } = parse(callNative(name, stringify(args)));
+    if (error !== undefined) throw new ErrorHere(error);
+    return value;
+  };
+  const bytesOf = (data) => (data instanceof BSON.Binary ? data : new BSON.Binary(encode(data))).toBase64();
+  const binary = (base64) => BSON.Binary.fromBase64(base64);
+  const utils = {
+    crypto: {
+      hash: (name, data) => binary(native("crypto.hash", name, bytesOf(data))),
+      hmac: (text, secret, name, form) => native("crypto.hmac", StringHere(text), StringHere(secret), name, form),
+      encrypt: (kind, text, key) => binary(native("crypto.encrypt", kind, StringHere(text), StringHere(key))),
+      decrypt: (kind, data, key) => binary(native("crypto.decrypt", kind, bytesOf(data), StringHere(key))),
+      sign: (kind, text, key, scheme = "pss") => binary(native("crypto.sign", kind, StringHere(text), StringHere(key), scheme)),
+      verify: (kind, text, key, signature, scheme = "pss") =>
+        native("crypto.verify", kind, StringHere(text), StringHere(key), bytesOf(signature), scheme),
+    },
+    jwt: {
+      encode: (method, payload, secret, header) => native("jwt.encode", method, stringify(payload), StringHere(secret), header ?? null),
+      decode: (token, key, returnHeader = false, accepted = null) => {
+        const found = native("jwt.decode", StringHere(token), StringHere(key), accepted);
+        return returnHeader ? found : found.payload;
+      },
+    },
+  };
   const hidden = { writable: true, configurable: true, enumerable: false };
   const give = (name, value) => defineProperty(globalThis, name, { ...hidden, value });
   give("console", console);
   give("context", context);
+  give("BSON", BSON);
+  give("EJSON", EJSON);
+  give("utils", utils);
   give("setTimeout", (callback, milliseconds, ...args) => {
     if (typeof callback !== "function") throw new TypeError("setTimeout needs a function");
     timers.set(++nextId, [now() + Math.max(0, NumberHere(milliseconds) || 0), callback, args]);
@@ -119,7 +180,11 @@
   });
   give("clearTimeout", (id) => { timers.delete(id); });
   give("require", (name) => {
-    throw new ErrorHere("require(" + stringify(name) + "): functions run in a sandbox without modules; put the code into the function's file");
+    const text = StringHere(name);
+    const instead = text.startsWith(".") || text.startsWith("/")
+      ? 'a function is one file: call the other one with context.functions.execute("' + text.replace(/^[./]+|\.js$/g, "") + '", ...)'
+      : "npm packages and Node's modules are not there: use context.http, utils, BSON and EJSON, or put the code into the function's file";
+    throw new ErrorHere("require(" + stringify(text) + "): functions run in a sandbox; " + instead);
   });
   const module = { exports: {} };
   give("module", module);
@@ -139,21 +204,23 @@
   let target = null, wantsContext = false;
   function penstockFind() {
     const found = exported();
-    if (found === null) return false;
+    if (found === null) return "";
     [target, wantsContext] = found;
-    return true;
+    return wantsContext ? "handler" : "function";
   }
-  function penstockStart(requestId, clientContext, argsText, timeoutMs) {
+  function penstockStart(id, clientContext, callText, argsText, timeoutMs) {
     const call = ++current;
     state = null;
     asked = [];
     waiting.clear();
     timers.clear();
     deadline = now() + timeoutMs;
-    context.awsRequestId = requestId;
+    context.awsRequestId = requestId = id;
+    contextText = callText;
+    callContext = null;
     try {
       context.clientContext = clientContext ? parse(clientContext) : undefined;
-      const args = parse(argsText);
+      const args = wantsContext ? parse(argsText) : read(argsText);
       // `exports = function (...)` gets the arguments alone; Lambda's `exports.handler` gets (event, context).
       const result = apply(target, undefined, wantsContext ? [args[0], context] : args);
       if (result instanceof PromiseHere || (result !== null && typeof result === "object" && typeof result.then === "function")) {
@@ -193,7 +260,7 @@
     }
   }
   function penstockSettle(answersText) {
-    for (const { id, ok, value } of parse(answersText)) {
+    for (const { id, ok, value } of read(answersText)) {
       const one = waiting.get(id);
       if (one === undefined) continue;
       waiting.delete(id);

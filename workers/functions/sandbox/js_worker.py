@@ -7,8 +7,10 @@ used: it counts the CPU of the whole process, restarts with every promise job, a
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
+import re
 import resource
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +24,13 @@ _STACK_BYTES: Final = 1 << 20  # of the 8 MiB that a main thread has
 _COPIES_BYTES: Final = (
     96 << 20
 )  # texts on their way: args and answer, a few copies of 6 MiB each, above the heap
+_TYPES: Final = Path(__file__).with_name("types.js")
 _BRIDGE: Final = Path(__file__).with_name("bridge.js")
+_NATIVES: Final = "workers.functions.sandbox.natives"
+# The channel, the log, the event poll and what the interpreter opens to load a module; a script opens none.
+_OPEN_FILES: Final = 32
+_LONG_NUMBER: Final = re.compile(rb"[0-9]{16}")  # 2**53 has 16 digits
+_MOST_EXACT: Final = 2**53 - 1
 _OUT_OF_MEMORY: Final = "InternalError: out of memory"
 _NULL_JSON: Final = '{"errorType":"null"'
 _OUT_OF_MEMORY_JSON: Final = '{"errorType":"InternalError","errorMessage":"out of memory"'
@@ -47,13 +55,22 @@ class Engine:
         self._context.set_memory_limit(message["memoryBytes"])
         self._context.set_max_stack_size(_STACK_BYTES)
         self._context.add_callable("__penstockLog", _write_log)
+        self._context.add_callable("__penstockNative", _native)
+        self._context.add_callable("__penstockRandom", _random)
         config = {
             "name": message["name"],
             "file": self._file,
             "memoryMB": self._memory_mb,
             "hostFunctions": message["hostFunctions"],
+            **_app(message["app"]),
         }
-        entry = self._context.eval(_BRIDGE.read_text("utf-8"))(json.dumps(config))
+        # The bridge gets the types inside the engine: an object that passes through Python is wrapped.
+        programs = f"({_TYPES.read_text('utf-8')})", f"({_BRIDGE.read_text('utf-8')})"
+        boot = (
+            "((types, bridge) => (config) => { const random = globalThis.__penstockRandom; delete globalThis"
+        )
+        boot += f".__penstockRandom; return bridge(config, types(random)); }})({','.join(programs)})"
+        entry = self._context.eval(boot)(json.dumps(config))
         self._start, self._next = entry("start"), entry("next")
         self._fire, self._settle = entry("fire"), entry("settle")
         try:
@@ -65,7 +82,9 @@ class Engine:
         except quickjs.JSException as problem:
             raise self._load_failure(str(problem)) from problem
         self._loaded_kib = child.peak_memory_kib()
-        if not entry("find")():
+        kind: str = entry("find")()
+        self._is_handler = kind == "handler"  # of Lambda's kind: plain JSON in and out, as there
+        if not kind:
             text = f"{self._file} exports no function: write exports = function (...) {{ ... }}"
             raise self._broken("Runtime.HandlerNotFound", text, [])
 
@@ -101,8 +120,16 @@ class Engine:
             self._channel.send(frames.SUCCEEDED, call.number, payload)
 
     def _run(self, call: child.Call) -> str:
-        context = call.client_context.decode("utf-8")
-        self._start(call.request_id, context, call.args.decode("utf-8"), self._timeout_ms)
+        args = call.args
+        if not self._is_handler and _LONG_NUMBER.search(args):
+            args = _mark_longs(args)
+        self._start(
+            call.request_id,
+            call.client_context.decode("utf-8"),
+            call.context.decode("utf-8"),
+            args.decode("utf-8"),
+            self._timeout_ms,
+        )
         while True:
             self._run_jobs()
             step: str = self._next()
@@ -151,6 +178,36 @@ class Engine:
         child.end()
 
 
+def _app(app: dict[str, Any]) -> dict[str, Any]:
+    """The app's values as JSON texts: each look at one parses it anew."""
+    return {
+        "values": {name: json.dumps(value) for name, value in app["values"].items()},
+        "environmentTag": app["environment"]["tag"],
+        "environmentValues": json.dumps(app["environment"]["values"]),
+    }
+
+
+def _mark_longs(args: bytes) -> bytes:
+    """JavaScript's numbers are exact up to 2**53: larger 64-bit integers go in as BSON.Long."""
+
+    def read(digits: str) -> int | dict[str, str]:
+        number = int(digits)
+        return {"$numberLong": digits} if _MOST_EXACT < abs(number) < 1 << 63 else number
+
+    return json.dumps(json.loads(args, parse_int=read)).encode("ascii")
+
+
+def _native(name: str, args: str) -> str:
+    """What the engine cannot do itself; its module is loaded when a function first needs it."""
+    text: str = importlib.import_module(_NATIVES).answer(name, args)
+    return text
+
+
+def _random(count: int) -> str:
+    """`count` bytes of the system's generator in hexadecimal."""
+    return os.urandom(count).hex()
+
+
 def _write_log(line: str) -> None:
     """Print a line of `console`. Must not raise: the engine has no way to pass a Python error on."""
     with contextlib.suppress(Exception):
@@ -165,6 +222,8 @@ def main(calls: int, results: int) -> None:
     child.bound(
         resource.RLIMIT_FSIZE, 0
     )  # a script has no way to a file; an engine that was broken has not either
+    child.bound(resource.RLIMIT_NOFILE, _OPEN_FILES)
+    child.bound(resource.RLIMIT_NPROC, 0)  # no effect for root; a script has no way to a process anyway
     child.bound_memory(message["memoryBytes"] + _COPIES_BYTES)
     try:
         engine = Engine(message, channel)
