@@ -77,6 +77,13 @@ RECORDS_REPEATED: Final = Metric(
     ("processor",),
     "Records taken again by this process: below an offset that it had taken before the partition moved.",
 )
+RECORDS_SKIPPED: Final = Metric(
+    "counter",
+    "penstock_records_skipped_total",
+    ("processor",),
+    "Records delivered again that were not taken up: the map in the group's commit says that an earlier "
+    "owner settled them.",
+)
 RECORDS_ABANDONED: Final = Metric(
     "counter",
     "penstock_records_abandoned_total",
@@ -241,6 +248,13 @@ PARTITIONS_PAUSED: Final = Metric(
     "penstock_partitions_paused",
     ("processor",),
     "Owned partitions that are paused because the processor is full.",
+)
+MAPS_UNREADABLE: Final = Metric(
+    "counter",
+    "penstock_maps_unreadable_total",
+    ("processor",),
+    "Assigned partitions whose commit carried metadata that is no map of this version: records above the "
+    "committed offset that had settled are repeated.",
 )
 CONSUMER_LAG: Final = Metric(
     "gauge",

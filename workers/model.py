@@ -24,6 +24,26 @@ class TopicPartition:
         return f"{self.topic}[{self.partition}]"
 
 
+Runs: TypeAlias = tuple[tuple[int, int], ...]
+"""Ranges of offsets, [first, after the last), rising and apart."""
+
+Tries: TypeAlias = tuple[tuple[int, int, int, int], ...]
+"""Attempts made so far: (first offset, after the last, call site, attempts), rising and apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far one partition has come, as a commit says it and the next owner takes it up.
+
+    Everything delivered below `offset` has settled, and of what is above it the offsets in `settled`, holes
+    between them included. `tried` names what was attempted for records that have not settled.
+    """
+
+    offset: int
+    settled: Runs = ()
+    tried: Tries = ()
+
+
 class Dropped:
     """A segment's answer for a document that the pipeline filtered out."""
 

@@ -5,12 +5,12 @@ Contract suites in tests/contract run against both, so a fake that drifts from t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
 
-from workers.model import Headers, TopicPartition
+from workers.model import Headers, Position, TopicPartition
 
 InvocationType = Literal["RequestResponse", "Event", "DryRun"]
 
@@ -154,6 +154,67 @@ class Producer(Protocol):
         ...
 
 
+Produced: TypeAlias = "tuple[str, bytes | None, bytes | None, Headers | None, int]"
+"""What to produce: (topic, value, key, headers, timestamp in ms)."""
+
+TransactionResult = Literal["committed", "aborted", "in_doubt"]
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionEnd:
+    """What became of a transaction. Of an aborted one nothing is seen by a read_committed consumer.
+
+    `in_doubt`: it is one of both; once `Transactions.recover` succeeded the group's committed offsets tell.
+    `refused`: records, by their place, that will never be written (`too_large`, `no_topic`); `suspects`: that
+    were sent back as too large together with their neighbours, and tell when they are sent alone.
+    `is_fenced`: another client registered the same transactional id. `is_stale`: the group moved on; the same
+    records may pass with a newer `Membership`.
+    """
+
+    result: TransactionResult
+    reason: str = ""
+    refused: Mapping[int, SendFailure] = field(default_factory=dict)
+    suspects: frozenset[int] = frozenset()
+    is_fenced: bool = False
+    is_stale: bool = False
+
+
+class Transactions(Protocol):
+    """Writes records and offsets to one cluster as one transaction after the other. Kept by
+    adapters/kafka_transactions.py and tests/fakes/transactions.py."""
+
+    async def run(
+        self, records: Sequence[Produced], alone: Collection[int], offsets: object
+    ) -> TransactionEnd:
+        """Write all records, in order per partition, and the offsets (`Membership.offsets`), or none of them.
+
+        One at a time. Never raises for what a broker does; ends within a minute, which is an `in_doubt` at
+        the worst. `alone`: places of records that go in a request batch of their own. A failure that may pass
+        is `aborted`, and the caller, who keeps the records, runs them again."""
+        ...
+
+    async def recover(self) -> str:
+        """After `in_doubt`: make sure that no transaction of this producer is open any more. Returns an empty
+        text, or why that is not sure yet."""
+        ...
+
+    async def close(self) -> None:
+        """Abandon what is open and free the client. Idempotent."""
+        ...
+
+
+class Membership(Protocol):
+    """What a consumer's poll thread knew at one moment: which partitions are its own, as which member of the
+    group. May be used on any thread, and for several transactions; brokers refuse it once the group moved
+    on."""
+
+    def owns(self, partition: TopicPartition) -> bool: ...
+
+    def offsets(self, positions: Mapping[TopicPartition, Position]) -> object:
+        """These positions with their maps, as `Transactions.run` takes them; of owned partitions only."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Records of one assigned partition in offset order. `offsets` are theirs, `size_bytes` counts their
@@ -169,8 +230,9 @@ class SourceEvents(Protocol):
     """What a poll thread tells the engine of one processor. Every method is called on the poll thread;
     none but `revoking` blocks."""
 
-    def assigned(self, positions: Mapping[TopicPartition, int]) -> None:
-        """New partitions, each with the offset that will be delivered first."""
+    def assigned(self, positions: Mapping[TopicPartition, Position]) -> None:
+        """New partitions, each with the offset that will be delivered first, and what the group's commit says
+        of the records from there on."""
         ...
 
     def records(self, batches: Sequence[Batch]) -> None:
@@ -181,7 +243,7 @@ class SourceEvents(Protocol):
         """Everything below `next_offset` was delivered; markers and compaction holes count as delivered."""
         ...
 
-    def revoking(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+    def revoking(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Position]:
         """The partitions are about to move. Blocks while open calls end, at most the revoke drain; returns
         what may be committed for them. After it returns nothing of them is produced, freed or committed any
         more."""
@@ -201,9 +263,9 @@ class Source(Protocol):
     """One processor's consumer, driven by a poll thread. Methods may be called from any thread; none
     blocks."""
 
-    def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Ask for these positions to be committed. Filtered by the assignment at the moment they are sent,
-        tried again until they succeed or a later position takes their place."""
+    def commit(self, positions: Mapping[TopicPartition, Position]) -> None:
+        """Ask for these positions to be committed, each with its map. Filtered by the assignment at the time
+        they are sent, tried again until they succeed or a later position takes their place."""
         ...
 
     def freed(self, partition: TopicPartition, records: int, size_bytes: int) -> None:
@@ -225,12 +287,14 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SourceCounts:
-    """Since the start: commits by result, records that were gone before they were read, clients replaced."""
+    """Since the start: commits by result, records that were gone before they were read, clients replaced,
+    committed maps that could not be read."""
 
     commits_ok: int = 0
     commits_failed: int = 0
     records_lost: int = 0
     replaced: int = 0
+    maps_unreadable: int = 0
 
 
 @dataclass(frozen=True, slots=True)

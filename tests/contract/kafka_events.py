@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from workers.model import TopicPartition
+from workers.model import Position, TopicPartition
 from workers.ports import Batch, SourceRecord
 
 
@@ -14,13 +14,14 @@ class RecordedEvents:
 
     def __init__(self) -> None:
         self.starts: dict[TopicPartition, int] = {}
+        self.restored: dict[TopicPartition, Position] = {}
         self.assignments = 0
         self.taken: dict[TopicPartition, list[SourceRecord]] = defaultdict(list)
         self.ends: dict[TopicPartition, int] = {}
         self.revoked: list[TopicPartition] = []
         self.lost_partitions: list[TopicPartition] = []
         self.failures: list[str] = []
-        self.committable: dict[TopicPartition, int] = {}
+        self.committable: dict[TopicPartition, Position] = {}
         """What `revoking` answers."""
         self._next: dict[TopicPartition, int] = {}
 
@@ -33,10 +34,12 @@ class RecordedEvents:
     def count(self) -> int:
         return sum(map(len, self.taken.values()))
 
-    def assigned(self, positions: Mapping[TopicPartition, int]) -> None:
+    def assigned(self, positions: Mapping[TopicPartition, Position]) -> None:
         self.assignments += 1
-        self.starts.update(positions)
-        self._next.update(positions)
+        starts = {partition: position.offset for partition, position in positions.items()}
+        self.starts.update(starts)
+        self._next.update(starts)
+        self.restored.update(positions)
 
     def records(self, batches: Sequence[Batch]) -> None:
         for batch in batches:
@@ -52,11 +55,11 @@ class RecordedEvents:
         self._next[partition] = next_offset
         self.ends[partition] = next_offset
 
-    def revoking(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+    def revoking(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Position]:
         self.revoked += partitions
         for partition in partitions:
             del self._next[partition]
-        return {p: offset for p, offset in self.committable.items() if p in partitions}
+        return {p: position for p, position in self.committable.items() if p in partitions}
 
     def lost(self, partitions: Sequence[TopicPartition]) -> None:
         self.lost_partitions += partitions

@@ -13,7 +13,8 @@ from tests.kafka_fixture import MakeTopic
 from workers.adapters.kafka_source_settings import GroupProtocol
 from workers.local.kafka import KafkaServer
 from workers.local.kafka_settings import KafkaSettings
-from workers.model import TopicPartition
+from workers.model import Position, TopicPartition
+from workers.progress.checkpoint import encode
 from workers.progress.room import RoomLimits
 from workers.progress.start import OnDataLoss, StartPolicy
 
@@ -32,7 +33,7 @@ class SourceContract:
         assert reader.events.starts == {partition: 0}
         assert reader.events.values(partition) == [*THREE, None]
         reader.until(lambda: reader.source.status().committed == {partition: 0}, "the first commit")
-        assert world.committed(group, topic) == {0: (0, "1;n=1")}
+        assert world.committed(group, topic) == {0: (0, encode(1, Position(0)))}
         assert reader.source.status().ready
 
     def test_a_new_group_starts_at_the_end_with_latest(self, world: World) -> None:
@@ -51,11 +52,14 @@ class SourceContract:
         world.produce(topic, THREE)
         first, partition = world.open(group, topic), TopicPartition(topic, 0)
         first.until(lambda: first.events.count() == 3, "the records")
-        first.source.commit({partition: 1})
+        first.source.commit({partition: Position(1)})
         first.until(lambda: first.source.status().committed.get(partition) == 1, "the commit")
-        first.source.commit({partition: 2, TopicPartition(topic, 7): 5})
+        first.source.commit({partition: Position(2), TopicPartition(topic, 7): Position(5)})
         first.stop()
-        assert world.committed(group, topic) == {0: (2, "1;n=2"), 1: (0, "1;n=2")}
+        assert world.committed(group, topic) == {
+            0: (2, encode(2, Position(2))),
+            1: (0, encode(2, Position(0))),
+        }
         second = world.open(group, topic, StartPolicy("latest", "fail"))
         second.until(lambda: second.events.count() == 1, "the rest")
         assert second.events.starts == {partition: 2, TopicPartition(topic, 1): 0}
@@ -101,7 +105,7 @@ class SourceContract:
         second.until(lambda: second.events.count() == 3, "the records of the new partition")
         assert second.events.starts[added] == 0
         second.until(lambda: added in second.source.status().committed, "its first commit")
-        assert world.committed(group, topic)[1] == (0, "1;n=1")
+        assert world.committed(group, topic)[1] == (0, encode(1, Position(0)))
 
     def test_a_group_of_another_program_is_taken_over(self, world: World) -> None:
         """Its offsets count, its metadata is passed over, and the partitions it left out are new ones."""
@@ -137,9 +141,8 @@ class SourceContract:
         world.produce(topic, THREE)
         reader.turn_for(0.3)
         assert reader.events.count() == 0
-        world_position = {partition: 0}
-        reader.source.commit(world_position)
-        reader.until(lambda: reader.source.status().committed == world_position, "the commit")
+        reader.source.commit({partition: Position(0)})
+        reader.until(lambda: reader.source.status().committed == {partition: 0}, "the commit")
         assert not reader.events.revoked
 
     def test_a_partition_that_moves_away_is_committed_first(self, world: World) -> None:
@@ -149,13 +152,13 @@ class SourceContract:
             world.produce(topic, THREE, partition=number)
         reader = world.open(group, topic)
         reader.until(lambda: reader.events.count() == 6, "the records")
-        reader.events.committable = {TopicPartition(topic, number): 2 for number in (0, 1)}
+        reader.events.committable = {TopicPartition(topic, number): Position(2) for number in (0, 1)}
         world.move_one(reader, group, topic)
         assert len(reader.events.revoked) == 1
         (moved,) = reader.events.revoked
-        assert world.committed(group, topic)[moved.partition] == (2, "1;n=2")
+        assert world.committed(group, topic)[moved.partition] == (2, encode(2, Position(2)))
         if not any(partition == moved for partition in reader.source.status().committed):
-            reader.source.commit({moved: 3})
+            reader.source.commit({moved: Position(3)})
             reader.turn_for(0.2)
             assert world.committed(group, topic)[moved.partition][0] == 2
 
@@ -194,7 +197,7 @@ class TestKafkaSource(SourceContract):
         reader, partition = world.open(group, topic), TopicPartition(topic, 0)
         reader.until(lambda: reader.events.ends.get(partition) == 8, "the end behind the last marker")
         assert reader.events.offsets(partition) == [0, 1, 2]
-        reader.source.commit({partition: 8})
+        reader.source.commit({partition: Position(8)})
         reader.until(lambda: reader.source.status().committed.get(partition) == 8, "the commit")
         reader.until(lambda: reader.source.status().lag.get(partition) == 0, "lag 0")
 

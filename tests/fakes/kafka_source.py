@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from tests.fakes.kafka import FakeCluster
-from workers.model import TopicPartition
-from workers.ports import Batch, SourceEvents, SourceStatus
-from workers.progress.checkpoint import Checkpoint, decode, encode
+from workers.model import Position, TopicPartition
+from workers.ports import Batch, SourceCounts, SourceEvents, SourceStatus
+from workers.progress.checkpoint import Checkpoint, Unreadable, bounded, decode, encode
 from workers.progress.room import Room, RoomLimits
-from workers.progress.start import Available, DataLoss, StartPolicy, start_offset
+from workers.progress.start import Available, DataLoss, StartPolicy, start_offset, unreadable_text
 
 EARLIEST: Final = StartPolicy("earliest", "fail")
 WIDE: Final = RoomLimits(10_000, 64 * 1024 * 1024, 1.0)
@@ -37,26 +37,27 @@ class FakeSource:
     def __init__(self, settings: FakeSourceSettings, events: SourceEvents, cluster: FakeCluster) -> None:
         self.events = events
         self.quiesced = False
-        self.asked: list[Mapping[TopicPartition, int]] = []
+        self.asked: list[Mapping[TopicPartition, Position]] = []
         """Every commit that the engine asked for, in order."""
         self.room: Room[TopicPartition] = Room(settings.limits)
         self.auto_assign = True
         self.stopped = False
+        self.unreadable = 0
         self._settings, self._cluster = settings, cluster
         self._next: dict[TopicPartition, int] = {}
         self._ended: dict[TopicPartition, int] = {}
-        self._checkpoints: dict[str, Checkpoint] = {}
+        self._partitions_at_start: dict[str, int] = {}
         self._moved: set[TopicPartition] = set()
-        self._commits: deque[Mapping[TopicPartition, int]] = deque()
+        self._commits: deque[Mapping[TopicPartition, Position]] = deque()
         self._freed: deque[tuple[TopicPartition, int, int]] = deque()
         self._stopping: Future[None] | None = None
         self._poll_thread = threading.Lock()
 
     # The port.
 
-    def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        self.asked.append(dict(offsets))
-        self._commits.append(dict(offsets))
+    def commit(self, positions: Mapping[TopicPartition, Position]) -> None:
+        self.asked.append(dict(positions))
+        self._commits.append(dict(positions))
 
     def freed(self, partition: TopicPartition, records: int, size_bytes: int) -> None:
         self._freed.append((partition, records, size_bytes))
@@ -72,7 +73,8 @@ class FakeSource:
     def status(self) -> SourceStatus:
         lag = {p: max(0, self._cluster.logs[p].high - offset) for p, offset in self._next.items()}
         paused = sum(held.paused for held in self.room.held.values())
-        return SourceStatus(bool(self._next), "", "fake", lag, self.committed(), paused)
+        counts = SourceCounts(maps_unreadable=self.unreadable)
+        return SourceStatus(bool(self._next), "", "fake", lag, self.committed(), paused, counts=counts)
 
     # What a test, or the test's poll thread, does.
 
@@ -109,22 +111,23 @@ class FakeSource:
         """These partitions come to this member."""
         if not partitions:
             return
-        positions: dict[TopicPartition, int] = {}
-        lost: list[tuple[TopicPartition, DataLoss]] = []
+        positions: dict[TopicPartition, Position] = {}
+        refused: list[tuple[TopicPartition, str]] = []
         for partition in partitions:
             self._moved.discard(partition)
             start = self._start(partition)
-            if isinstance(start, DataLoss):
-                lost.append((partition, start))
+            if isinstance(start, str):
+                refused.append((partition, start))
                 continue
-            positions[partition] = self._next[partition] = start
+            positions[partition] = start
+            self._next[partition] = start.offset
             self.room.add(partition)
             if partition not in self.committed():
                 self._write(partition, start)
         self.events.assigned(positions)
-        for partition, loss in lost:
+        for partition, reason in refused:
             self._moved.add(partition)
-            self.events.failed(loss.describe(str(partition)))
+            self.events.failed(reason)
 
     def revoke(self, partitions: Sequence[TopicPartition]) -> None:
         """These partitions move away in order. Blocks while the engine drains, and no turn happens meanwhile:
@@ -144,27 +147,36 @@ class FakeSource:
         self._take_requests()
         self._forget(partitions)
 
-    def _start(self, partition: TopicPartition) -> int | DataLoss:
-        group, topic = self._settings.group_id, partition.topic
-        count = len(self._cluster.partitions([topic]))
-        known: Checkpoint | None = None
-        for (name, found), (_, text) in self._cluster.committed.items():
-            if name == group and found.topic == topic:
-                checkpoint = decode(text)
-                known = checkpoint if isinstance(checkpoint, Checkpoint) else known or Checkpoint(0)
-        self._checkpoints[topic] = known or Checkpoint(count)
+    def _start(self, partition: TopicPartition) -> Position | str:
+        """Where reading begins, or why it does not."""
+        group, topic, policy = self._settings.group_id, partition.topic, self._settings.start
+        known: int | None = None
+        own: Checkpoint | Unreadable | None = None
         log = self._cluster.logs[partition]
-        return start_offset(
-            partition.partition,
-            self.committed().get(partition),
-            known,
-            Available(log.low, log.high),
-            self._settings.start,
-        )
+        for (name, found), (offset, text) in self._cluster.committed.items():
+            if name == group and found.topic == topic:
+                checkpoint = decode(text, offset)
+                if isinstance(checkpoint, Checkpoint):
+                    known = checkpoint.partitions_at_start
+                    checkpoint = bounded(checkpoint, log.high) if found == partition else checkpoint
+                own = checkpoint if found == partition else own
+                known = known or 0
+        self._partitions_at_start[topic] = len(self._cluster.partitions([topic])) if known is None else known
+        committed = self.committed().get(partition)
+        start = start_offset(partition.partition, committed, known, Available(log.low, log.high), policy)
+        if isinstance(start, DataLoss):
+            return start.describe(str(partition))
+        if isinstance(own, Unreadable):
+            self.unreadable += 1
+            if policy.on_unreadable == "fail":
+                return unreadable_text(str(partition), committed or 0, own.reason)
+        if isinstance(own, Checkpoint) and committed is not None and committed <= start:
+            return own.from_offset(start)
+        return Position(start)
 
-    def _write(self, partition: TopicPartition, offset: int) -> None:
-        text = encode(self._checkpoints[partition.topic])
-        self._cluster.committed[(self._settings.group_id, partition)] = (offset, text)
+    def _write(self, partition: TopicPartition, position: Position) -> None:
+        text = encode(self._partitions_at_start[partition.topic], position)
+        self._cluster.committed[(self._settings.group_id, partition)] = (position.offset, text)
 
     def _forget(self, partitions: Iterable[TopicPartition]) -> None:
         for partition in partitions:
@@ -177,9 +189,9 @@ class FakeSource:
         while self._freed:
             self.room.freed(*self._freed.popleft())
         while self._commits:
-            for partition, offset in self._commits.popleft().items():
+            for partition, position in self._commits.popleft().items():
                 if partition in self._next:
-                    self._write(partition, offset)
+                    self._write(partition, position)
 
     def _deliver(self) -> bool:
         free = min(self.room.free_records(), self._settings.poll_batch_records)

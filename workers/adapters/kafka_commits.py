@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Container, Mapping
-from typing import Final
+from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError
 from confluent_kafka import TopicPartition as ClientPartition
 
-from workers.model import TopicPartition
-from workers.progress.checkpoint import Checkpoint, encode
+from workers.model import Position, TopicPartition
+from workers.progress.checkpoint import encode
 
 # A commit whose answer never came (the connection died with it) is sent again after this long.
 ANSWER_SECONDS: Final = 10.0
@@ -26,35 +26,49 @@ class Commits:
     def __init__(self, is_ours: Container[TopicPartition], log: Log) -> None:
         """`is_ours` is read anew at every commit: what moved away in the meantime is left out in the same
         step."""
-        self.confirmed: dict[TopicPartition, int] = {}
+        self.confirmed: dict[TopicPartition, Position] = {}
         self.succeeded = 0
         self.failed = 0
         self._is_ours = is_ours
         self._log = log
-        self._wanted: dict[TopicPartition, int] = {}
-        self._checkpoints: dict[str, Checkpoint] = {}
+        self._wanted: dict[TopicPartition, Position] = {}
+        self._sent: dict[TopicPartition, Position] = {}
+        self._partitions_at_start: dict[str, int] = {}
         self._sent_at: float | None = None
         self._wait_seconds = ANSWER_SECONDS
 
-    def adopt(self, positions: Mapping[TopicPartition, int], committed: Mapping[TopicPartition, int]) -> None:
+    def adopt(
+        self, positions: Mapping[TopicPartition, Position], committed: Mapping[TopicPartition, int]
+    ) -> None:
         """Partitions came. A start that nobody committed yet is asked for at once, so that the group has it
         on record before anyone else looks for one."""
-        for partition, offset in positions.items():
-            if partition in committed:
-                self.confirmed[partition] = committed[partition]
+        for partition, position in positions.items():
+            if partition not in committed:
+                self._wanted[partition] = position
+            elif committed[partition] == position.offset:
+                self.confirmed[partition] = position
             else:
-                self._wanted[partition] = offset
+                self.confirmed[partition] = Position(committed[partition])
 
-    def describe(self, checkpoints: Mapping[str, Checkpoint]) -> None:
-        """What every commit of a topic says beside its offset from now on."""
-        self._checkpoints.update(checkpoints)
+    def describe(self, partitions_at_start: Mapping[str, int]) -> None:
+        """What every commit of a topic says beside its position from now on."""
+        self._partitions_at_start.update(partitions_at_start)
 
-    def want(self, offsets: Mapping[TopicPartition, int]) -> None:
+    def want(self, positions: Mapping[TopicPartition, Position]) -> None:
         """Ask for positions; the last word on a partition counts."""
-        self._wanted.update((p, o) for p, o in offsets.items() if p in self._is_ours)
+        self._wanted.update((p, position) for p, position in positions.items() if p in self._is_ours)
+
+    def texts(self, positions: Mapping[TopicPartition, Position]) -> list[ClientPartition]:
+        """The one function that makes commits, so that none goes without its map."""
+        counts = self._partitions_at_start
+        return [
+            ClientPartition(p.topic, p.partition, position.offset, encode(counts[p.topic], position))
+            for p, position in positions.items()
+        ]
 
     def forget(self, partition: TopicPartition) -> None:
         self._wanted.pop(partition, None)
+        self._sent.pop(partition, None)
         self.confirmed.pop(partition, None)
 
     def start_over(self) -> None:
@@ -69,16 +83,24 @@ class Commits:
         self._wanted = due
         if due:
             self._sent_at, self._wait_seconds = now, ANSWER_SECONDS
-            consumer.commit(offsets=self._as_commit(due), asynchronous=True)
+            self._sent = due
+            consumer.commit(offsets=self.texts(due), asynchronous=True)
 
-    def send_now(self, consumer: Consumer, more: Mapping[TopicPartition, int]) -> None:
-        """Send what is due and `more`, and wait. Raises KafkaException."""
+    def send_now(self, consumer: Consumer, more: Mapping[TopicPartition, Position]) -> None:
+        """Send what is due and `more`, and wait. A partition that is refused does not keep the others from
+        being committed. Raises KafkaException when nothing was."""
         self.want(more)
         due = self._due()
-        if due:
-            consumer.commit(offsets=self._as_commit(due), asynchronous=False)
-            self.confirmed.update(due)
-            self.succeeded += 1
+        if not due:
+            return
+        answer: Any = consumer.commit(offsets=self.texts(due), asynchronous=False)
+        self.succeeded += 1
+        for found in answer or ():
+            partition = TopicPartition(found.topic, found.partition)
+            if found.error is not None:
+                self._refused(partition, found.offset, found.error)
+                due.pop(partition, None)
+        self.confirmed.update(due)
 
     def on_commit(self, error: KafkaError | None, partitions: list[ClientPartition]) -> None:
         """The client's callback. A refused partition stays wanted and is sent again; the others of the same
@@ -93,17 +115,17 @@ class Commits:
             problem = found.error or error
             partition = TopicPartition(found.topic, found.partition)
             if problem is not None:
-                self._log(
-                    logging.WARNING, "commit_failed",
-                    partition=str(partition), offset=found.offset, reason=problem.str(),
-                )  # fmt: skip
+                self._refused(partition, found.offset, problem)
             elif partition in self._is_ours:
-                self.confirmed[partition] = found.offset
+                # The answer names the offset alone; one to an earlier commit than the last counts for no map.
+                sent = self._sent.get(partition)
+                is_last = sent is not None and sent.offset == found.offset
+                self.confirmed[partition] = sent if sent and is_last else Position(found.offset)
 
-    def _due(self) -> dict[TopicPartition, int]:
+    def _refused(self, partition: TopicPartition, offset: int, problem: KafkaError) -> None:
+        self._log(
+            logging.WARNING, "commit_failed", partition=str(partition), offset=offset, reason=problem.str()
+        )
+
+    def _due(self) -> dict[TopicPartition, Position]:
         return {p: o for p, o in self._wanted.items() if p in self._is_ours and o != self.confirmed.get(p)}
-
-    def _as_commit(self, due: Mapping[TopicPartition, int]) -> list[ClientPartition]:
-        """The one function that makes commits, so that none goes without its metadata."""
-        texts = {topic: encode(self._checkpoints[topic]) for topic in {p.topic for p in due}}
-        return [ClientPartition(p.topic, p.partition, offset, texts[p.topic]) for p, offset in due.items()]

@@ -62,6 +62,7 @@ class KafkaSource:
         self._replay = ReplayTopic(settings.replay_topic)
         self._lost = 0
         self._replaced = 0
+        self._unreadable = 0
         self._now = 0.0
 
     # The port: any thread.
@@ -91,7 +92,9 @@ class KafkaSource:
             committed={p: position.offset for p, position in list(self._commits.confirmed.items())},
             paused=paused,
             buffered_bytes=room.size_bytes,
-            counts=SourceCounts(self._commits.succeeded, self._commits.failed, self._lost, self._replaced),
+            counts=SourceCounts(
+                self._commits.succeeded, self._commits.failed, self._lost, self._replaced, self._unreadable
+            ),
         )
 
     # The poll thread.
@@ -310,8 +313,11 @@ class KafkaSource:
         consumer.resume([ClientPartition(p.topic, p.partition) for p in starts.positions])
         self._adopt(starts)
         self._lost += starts.lost_records
+        self._unreadable += len(starts.unreadable)
         for partition, loss in starts.lost.items():
             self._events.failed(loss.describe(str(partition)))
+        for reason in starts.refused.values():
+            self._events.failed(reason)
 
     def _adopt(self, starts: Starts) -> None:
         for partition, reason in starts.unreadable.items():

@@ -12,7 +12,7 @@ from confluent_kafka import TopicPartition as ClientPartition
 
 from workers.model import Position, TopicPartition
 from workers.progress.checkpoint import Checkpoint, Unreadable, bounded, decode
-from workers.progress.start import Available, DataLoss, StartPolicy, start_offset
+from workers.progress.start import Available, DataLoss, StartPolicy, start_offset, unreadable_text
 
 # Long enough for a broker that elects a leader, short against the 300 s of max.poll.interval.ms.
 ASK_SECONDS: Final = 15.0
@@ -28,6 +28,8 @@ class Starts:
     partitions_at_start: Mapping[str, int]
     committed: Mapping[TopicPartition, int]
     unreadable: Mapping[TopicPartition, str]
+    refused: Mapping[TopicPartition, str]
+    """Partitions that are not read for it, as `onUnreadableProgress` says, and what to tell the user."""
 
     @property
     def lost_records(self) -> int:
@@ -59,6 +61,7 @@ def find_starts(
     positions: dict[TopicPartition, Position] = {}
     lost: dict[TopicPartition, DataLoss] = {}
     unreadable: dict[TopicPartition, str] = {}
+    refused: dict[TopicPartition, str] = {}
     for partition in wanted:
         low, high = consumer.get_watermark_offsets(
             ClientPartition(partition.topic, partition.partition), timeout=ASK_SECONDS
@@ -75,15 +78,17 @@ def find_starts(
             checkpoint = bounded(checkpoint, high)
         if isinstance(checkpoint, Unreadable):
             unreadable[partition] = checkpoint.reason
-        is_same_log = begin is not None and begin <= start and isinstance(checkpoint, Checkpoint)
-        positions[partition] = (
-            checkpoint.from_offset(start)
-            if is_same_log and isinstance(checkpoint, Checkpoint)
-            else Position(start)
-        )
-    starts = {topic: count if (start := known[topic]) is None else start for topic, count in counts.items()}
+            if policy.on_unreadable == "fail":
+                refused[partition] = unreadable_text(str(partition), committed[partition], checkpoint.reason)
+                continue
+        # Where the topic was made anew, or reading jumps back, the map is about other records.
+        if isinstance(checkpoint, Checkpoint) and committed[partition] <= start:
+            positions[partition] = checkpoint.from_offset(start)
+        else:
+            positions[partition] = Position(start)
+    began = {topic: counts[topic] if count is None else count for topic, count in known.items()}
     ours = {p: offset for p, offset in committed.items() if p in positions}
-    return Starts(positions, lost, starts, ours, unreadable)
+    return Starts(positions, lost, began, ours, unreadable, refused)
 
 
 def _group_start(checkpoints: Iterable[Checkpoint | Unreadable | None]) -> int | None:

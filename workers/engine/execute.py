@@ -79,7 +79,7 @@ class Executor:
         outcomes = self._outcomes([record.value() for record in records], metas)
         for index, (record, outcome) in enumerate(zip(records, outcomes, strict=True)):
             slot = Slot(partition, record, span, index)
-            partition.sequence.add(slot)
+            partition.take_up(slot)
             self._follow(slot, 0, 0, outcome, metas[index] if metas else None)
         self.release(partition)
 

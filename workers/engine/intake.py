@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Final, Protocol
 
-from workers.model import TopicPartition
+from workers.model import Position, TopicPartition
 from workers.ports import Batch
 
 # What the loop may take beyond the drain itself to answer, before the partitions are given up without its
@@ -20,10 +20,10 @@ class Takes(Protocol):
     """What the loop's side does with the events. Every method runs on the loop, in the order of the
     events."""
 
-    def take_assigned(self, positions: Mapping[TopicPartition, int]) -> None: ...
+    def take_assigned(self, positions: Mapping[TopicPartition, Position]) -> None: ...
     def take_records(self, batches: Sequence[Batch]) -> None: ...
     def take_end(self, partition: TopicPartition, next_offset: int) -> None: ...
-    async def give_up(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]: ...
+    async def give_up(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Position]: ...
     def take_lost(self, partitions: Sequence[TopicPartition]) -> None: ...
     def take_failure(self, reason: str) -> None: ...
     def take_crash(self, error: BaseException) -> None: ...
@@ -36,7 +36,7 @@ class Intake:
     def __init__(self, loop: asyncio.AbstractEventLoop, takes: Takes, revoke_drain_seconds: float) -> None:
         self._loop, self._takes, self._drain_seconds = loop, takes, revoke_drain_seconds
 
-    def assigned(self, positions: Mapping[TopicPartition, int]) -> None:
+    def assigned(self, positions: Mapping[TopicPartition, Position]) -> None:
         self._hand_over(self._takes.take_assigned, positions)
 
     def records(self, batches: Sequence[Batch]) -> None:
@@ -45,7 +45,7 @@ class Intake:
     def end_of_partition(self, partition: TopicPartition, next_offset: int) -> None:
         self._hand_over(self._takes.take_end, partition, next_offset)
 
-    def revoking(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+    def revoking(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Position]:
         """Everything the poll thread handed over before this call is taken by the loop before it, too."""
         answer = asyncio.run_coroutine_threadsafe(self._takes.give_up(partitions), self._loop)
         try:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 from workers.calls.order import Sequence
-from workers.model import TopicPartition
+from workers.model import Position, TopicPartition, Tries
 from workers.ports import SourceRecord
 from workers.progress.frontier import Frontier, Span
 
@@ -20,12 +22,28 @@ class PartitionRun:
     `busy` counts what has begun and not ended: open calls and unacked output. A drain waits until it is 0.
     """
 
-    __slots__ = ("_freed", "_idle", "alive", "busy", "draining", "frontier", "key", "sequence")
+    __slots__ = (
+        "_begun_to",
+        "_freed",
+        "_idle",
+        "_tried_before",
+        "alive",
+        "busy",
+        "draining",
+        "frontier",
+        "key",
+        "sequence",
+        "slots",
+    )
 
-    def __init__(self, key: TopicPartition, position: int, freed: Freed) -> None:
+    def __init__(self, key: TopicPartition, start: Position, freed: Freed) -> None:
         self.key = key
-        self.frontier = Frontier(position)
+        self.frontier = Frontier(start.offset, start.settled)
         self.sequence: Sequence[Slot] = Sequence()
+        self.slots: dict[int, Slot] = {}
+        """By offset, rising: what was taken up on the path with calls and has not settled."""
+        self._tried_before = start.tried
+        self._begun_to = start.offset
         self.alive = True
         self.draining = False
         self.busy = 0
@@ -59,11 +77,55 @@ class PartitionRun:
         if self._idle is not None:
             self._idle.set()
 
+    def position(self) -> Position:
+        """How far the partition has come, as a commit says it."""
+        offset = self.frontier.committable()
+        return Position(offset, self.frontier.settled(), self._tries(offset))
+
+    def _tries(self, offset: int) -> Tries:
+        found: list[tuple[int, int, int, int]] = []
+        last = (0, 0)
+        for at, slot in self.slots.items():
+            now = (slot.tried_site, slot.tried)
+            if not slot.tried:
+                last = (0, 0)
+            elif now == last:
+                found[-1] = (found[-1][0], at + 1, *now)
+            else:
+                found.append((at, at + 1, *now))
+                last = now
+        # What an earlier owner tried and this one has not come to yet stays known.
+        ahead = max(offset, self._begun_to)
+        found += ((max(run[0], ahead), *run[1:]) for run in self._tried_before if run[1] > ahead)
+        return tuple(found)
+
+    def take_up(self, slot: Slot) -> None:
+        """A record begins its way on the path with calls, the offsets in rising order."""
+        at = slot.span.offsets[slot.index]
+        self.slots[at] = slot
+        self._begun_to = at + 1
+        self.sequence.add(slot)
+        if self._tried_before:
+            self._restore(slot, at)
+
+    def _restore(self, slot: Slot, at: int) -> None:
+        before = self._tried_before
+        found = bisect_right(before, at, key=itemgetter(0)) - 1
+        if found >= 0 and at < before[found][1]:
+            _, _, slot.tried_site, slot.tried = before[found]
+        if at >= before[-1][1]:
+            self._tried_before = ()
+
     def settled(self, slot: Slot) -> None:
         """A record on the path with calls is done for good."""
         slot.span.settle(slot.index)
+        del self.slots[slot.span.offsets[slot.index]]
         if self.alive:
             self._freed(self.key, 1, slot.size_bytes)
+
+    def skipped(self, records: list[SourceRecord]) -> None:
+        """Records that an earlier owner settled need no room."""
+        self._freed(self.key, len(records), sum(map(len, records)))  # type: ignore[arg-type]
 
     def settled_some(self, span: Span, count: int, size_bytes: int) -> None:
         """Records of one slice are done for good."""
@@ -73,7 +135,11 @@ class PartitionRun:
 
 
 class Slot:
-    """One record on the path with calls, in its place of the partition's order."""
+    """One record on the path with calls, in its place of the partition's order.
+
+    `tried` counts the attempts of its call at call site `tried_site` so far, those of earlier owners
+    included: who calls goes on from there and keeps it up to date.
+    """
 
     __slots__ = (
         "index",
@@ -84,6 +150,8 @@ class Slot:
         "record",
         "size_bytes",
         "span",
+        "tried",
+        "tried_site",
         "unacked",
     )
 
@@ -97,6 +165,8 @@ class Slot:
         self.outputs: list[Any] = [None]
         self.is_ready = False
         self.unacked = 0
+        self.tried_site = 0
+        self.tried = 0
 
     def spread(self, count: int) -> None:
         """The one document became `count`."""

@@ -24,7 +24,7 @@ from workers.engine.sites import sites_of
 from workers.engine.tally import Tally
 from workers.logs import log_event
 from workers.metrics import DRAIN_SECONDS, LOOP_SLICE_SECONDS, REBALANCES
-from workers.model import Document, Meta, Refused, TopicPartition
+from workers.model import Document, Meta, Position, Refused, TopicPartition
 from workers.pipeline.program import Program
 from workers.ports import Batch, Invoker, Producer, Source, SourceRecord
 from workers.progress.frontier import Span
@@ -122,7 +122,7 @@ class Processor:
 
     # Events of the source.
 
-    def take_assigned(self, positions: Mapping[TopicPartition, int]) -> None:
+    def take_assigned(self, positions: Mapping[TopicPartition, Position]) -> None:
         if self.state != "STARTED":
             return
         assert self._source is not None
@@ -146,26 +146,39 @@ class Processor:
             self.tally.consumed[topic] += len(batch.offsets)
             self.tally.consumed_bytes[topic] += batch.size_bytes
             self._count_repeats(batch)
-            for start in range(0, len(batch.offsets), self._slice_records):
-                stop = start + self._slice_records
-                span = partition.frontier.taken(batch.offsets[start:stop])
-                # The poll thread may hand over what it held when it was asked to be quiet. It stays open, so
-                # that nothing past it is committed, and is the next owner's.
-                if not partition.draining:
-                    self._backlog.append(_Piece(partition, batch.records[start:stop], span))
+            for start, stop, is_settled in partition.frontier.parts(batch.offsets):
+                if is_settled:
+                    self._skip(partition, batch, start, stop)
+                else:
+                    self._take(partition, batch, start, stop)
         self._more.set()
+
+    def _take(self, partition: PartitionRun, batch: Batch, begin: int, end: int) -> None:
+        for start in range(begin, end, self._slice_records):
+            stop = min(start + self._slice_records, end)
+            span = partition.frontier.taken(batch.offsets[start:stop])
+            # The poll thread may hand over what it held when it was asked to be quiet. It stays open, so
+            # that nothing past it is committed, and is the next owner's.
+            if not partition.draining:
+                self._backlog.append(_Piece(partition, batch.records[start:stop], span))
+
+    def _skip(self, partition: PartitionRun, batch: Batch, start: int, stop: int) -> None:
+        """An earlier owner settled these, and said so in the map of its commit."""
+        partition.frontier.skipped(batch.offsets[start:stop])
+        self.tally.skipped += stop - start
+        partition.skipped(batch.records[start:stop])
 
     def take_end(self, partition: TopicPartition, next_offset: int) -> None:
         run = self.partitions.get(partition)
         if run is not None:
             run.frontier.reached(next_offset)
 
-    async def give_up(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+    async def give_up(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Position]:
         """The partitions move: what has begun may end within the revoke drain, the rest is the next
         owner's."""
         runs = [self.partitions[key] for key in partitions if key in self.partitions]
         await self._drain(runs, self.settings.revoke_drain_seconds, "revoked")
-        return {run.key: run.frontier.committable() for run in runs} if not self._is_halted else {}
+        return {run.key: run.position() for run in runs} if not self._is_halted else {}
 
     def take_lost(self, partitions: Sequence[TopicPartition]) -> None:
         self._release([self.partitions[key] for key in partitions if key in self.partitions], "lost")
@@ -197,7 +210,7 @@ class Processor:
         assert self._source is not None
         self._source.quiesce()
         # Every frontier stops at the first record that did not settle, the failing one among them.
-        self._source.commit({run.key: run.frontier.committable() for run in self.partitions.values()})
+        self._source.commit({run.key: run.position() for run in self.partitions.values()})
         self._source.stop()
         self._release(list(self.partitions.values()), "failed")
 
@@ -213,7 +226,7 @@ class Processor:
         runs = list(self.partitions.values())
         if self.state == "STARTED":
             await self._drain(runs, self.settings.drain_timeout_seconds, "stopped")
-            self._source.commit({run.key: run.frontier.committable() for run in runs})
+            self._source.commit({run.key: run.position() for run in runs})
             if not self.error:  # a processor may fail while it drains
                 self._set_state("STOPPED")
         await asyncio.wrap_future(self._source.stop())
@@ -303,10 +316,10 @@ class Processor:
 
     async def _commit_for_ever(self) -> None:
         assert self._source is not None
-        asked: dict[TopicPartition, int] = {}
+        asked: dict[TopicPartition, Position] = {}
         while True:
             await asyncio.sleep(self.settings.commit_interval_seconds)
-            now = {run.key: run.frontier.committable() for run in self.partitions.values()}
+            now = {run.key: run.position() for run in self.partitions.values()}
             if now != asked:
                 self._source.commit(now)
                 asked = now

@@ -19,6 +19,7 @@ from workers.metrics import (
     RECORDS_CONSUMED,
     RECORDS_PRODUCED,
     RECORDS_REPEATED,
+    RECORDS_SKIPPED,
     SEGMENT_SECONDS,
 )
 
@@ -39,6 +40,7 @@ class Tally:
     produce_failures: Counter[str] = field(default_factory=Counter)
     abandoned: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
+    skipped: int = 0
     calls: int = 0
     segment_seconds: float = 0.0
 
@@ -78,9 +80,10 @@ class TallyReport:
             grown = self._grown((DEAD_LETTERS.name, error_class, scope), count)
             if grown:
                 metrics.counter(DEAD_LETTERS, name, error_class, scope).inc(grown)
-        grown = self._grown((RECORDS_REPEATED.name,), tally.repeated)
-        if grown:
-            metrics.counter(RECORDS_REPEATED, name).inc(grown)
+        for metric, count in ((RECORDS_REPEATED, tally.repeated), (RECORDS_SKIPPED, tally.skipped)):
+            grown = self._grown((metric.name,), count)
+            if grown:
+                metrics.counter(metric, name).inc(grown)
         metrics.counter(SEGMENT_SECONDS, name).inc(tally.segment_seconds - self._seconds_shown)
         self._seconds_shown = tally.segment_seconds
 

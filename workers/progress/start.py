@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from workers.progress.checkpoint import Checkpoint
-
 
 @dataclass(frozen=True, slots=True)
 class Available:
@@ -38,29 +36,46 @@ class DataLoss:
         return f"{what}; set options.onDataLoss to earliest or latest to go on without them"
 
 
+def unreadable_text(partition: str, offset: int, reason: str) -> str:
+    """What a processor that must not repeat results says of a commit whose map it cannot read."""
+    return (
+        f"the progress of {partition} beside the committed {offset} is unreadable: {reason}; results of "
+        f"records from {offset} on may be there already. Set options.onUnreadableProgress to replay to accept "
+        "that they are repeated, and take it out again once the processor runs"
+    )
+
+
 OnDataLoss = Literal["fail", "earliest", "latest"]
 Reset = Literal["earliest", "latest"]
+OnUnreadable = Literal["replay", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
 class StartPolicy:
-    """`auto_offset_reset` of the `$source` and `onDataLoss` of the processor's options."""
+    """`auto_offset_reset` of the `$source`, `onDataLoss` and `onUnreadableProgress` of the processor's
+    options."""
 
     reset: Reset
     on_data_loss: OnDataLoss
+    on_unreadable: OnUnreadable = "replay"
 
 
 def start_offset(
-    partition: int, committed: int | None, group: Checkpoint | None, available: Available, policy: StartPolicy
+    partition: int,
+    committed: int | None,
+    partitions_at_start: int | None,
+    available: Available,
+    policy: StartPolicy,
 ) -> int | DataLoss:
     """The first offset to read of `partition`.
 
-    `committed` is None for a partition that was never committed; `group` is the checkpoint of any partition
-    of the topic that was (None: the group is new). A partition that was added later starts at its beginning,
+    `committed` is None for a partition that was never committed; `partitions_at_start` counts those that the
+    topic had when the group began (None: the group is new). A partition that was added later starts at its
+    beginning,
     so that what was written before the group noticed it is not skipped.
     """
     if committed is None:
-        added_later = group is not None and partition >= group.partitions_at_start
+        added_later = partitions_at_start is not None and partition >= partitions_at_start
         if added_later or policy.reset == "earliest":
             return available.low
         return available.high

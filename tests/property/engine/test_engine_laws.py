@@ -25,7 +25,7 @@ from tests.unit.engine.rig import (
     running,
     site,
 )
-from workers.model import TopicPartition
+from workers.model import Position, TopicPartition
 from workers.pipeline.program import Program
 from workers.progress.room import RoomLimits
 
@@ -74,14 +74,15 @@ class Chaos:
         rig.producer.max_topic_bytes["results"] = 500
         commit = rig.source.commit
 
-        def checked(offsets: Mapping[TopicPartition, int]) -> None:
+        def checked(positions: Mapping[TopicPartition, Position]) -> None:
             written = self.written()
-            for partition, offset in offsets.items():
-                for below in range(offset):
-                    place = (partition.partition, below)
+            for partition, position in positions.items():
+                above = (offset for start, stop in position.settled for offset in range(start, stop))
+                for named in (*range(position.offset), *above):
+                    place = (partition.partition, named)
                     found = written.get(place, 0)
                     assert found >= self.outputs[place], f"{place} was committed with {found} outputs"
-            commit(offsets)
+            commit(positions)
 
         rig.source.commit = checked  # type: ignore[method-assign]
 

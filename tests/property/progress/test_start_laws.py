@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.progress.checkpoint import Checkpoint
 from workers.progress.start import Available, DataLoss, OnDataLoss, Reset, StartPolicy, start_offset
 
 LOW, HIGH = 10, 20
@@ -18,18 +17,18 @@ AVAILABLE = Available(LOW, HIGH)
     [
         (0, None, None, "latest", HIGH),
         (0, None, None, "earliest", LOW),
-        (0, None, Checkpoint(1), "latest", HIGH),  # was there at the start, its first commit is not yet
-        (1, None, Checkpoint(1), "latest", LOW),  # was added later
-        (1, None, Checkpoint(1), "earliest", LOW),
-        (0, None, Checkpoint(0), "latest", LOW),  # the group was another program's
-        (0, 15, Checkpoint(1), "latest", 15),
-        (0, LOW, Checkpoint(1), "latest", LOW),
-        (0, HIGH, Checkpoint(1), "earliest", HIGH),
-        (7, 15, Checkpoint(1), "earliest", 15),
+        (0, None, 1, "latest", HIGH),  # was there at the start, its first commit is not yet
+        (1, None, 1, "latest", LOW),  # was added later
+        (1, None, 1, "earliest", LOW),
+        (0, None, 0, "latest", LOW),  # the group was another program's
+        (0, 15, 1, "latest", 15),
+        (0, LOW, 1, "latest", LOW),
+        (0, HIGH, 1, "earliest", HIGH),
+        (7, 15, 1, "earliest", 15),
     ],
 )
 def test_where_a_partition_starts(
-    partition: int, committed: int | None, group: Checkpoint | None, reset: Reset, expected: int
+    partition: int, committed: int | None, group: int | None, reset: Reset, expected: int
 ) -> None:
     """By what the group committed, else by `auto_offset_reset`; an added partition from its beginning."""
     policy = StartPolicy(reset, "fail")
@@ -50,7 +49,7 @@ def test_a_position_that_is_gone_follows_on_data_loss(
 ) -> None:
     """earliest and latest go on from what is left."""
     policy = StartPolicy("latest", rule)
-    assert start_offset(0, committed, Checkpoint(1), AVAILABLE, policy) == expected
+    assert start_offset(0, committed, 1, AVAILABLE, policy) == expected
 
 
 def test_lost_records_are_counted_and_described() -> None:
@@ -73,14 +72,14 @@ def test_a_topic_made_anew_is_described() -> None:
 @given(
     partition=st.integers(0, 100),
     committed=st.none() | st.integers(0, 2**50),
-    group=st.none() | st.integers(0, 100).map(Checkpoint),
+    group=st.none() | st.integers(0, 100),
     low=st.integers(0, 2**40),
     size=st.integers(0, 2**40),
     reset=st.sampled_from(["earliest", "latest"]),
     rule=st.sampled_from(["fail", "earliest", "latest"]),
 )
 def test_a_start_is_always_readable(
-    partition: int, committed: int | None, group: Checkpoint | None, low: int, size: int,
+    partition: int, committed: int | None, group: int | None, low: int, size: int,
     reset: Reset, rule: OnDataLoss,
 ) -> None:  # fmt: skip
     """Within what is left, equal to the commit whenever that is left, and loss only where it may fail."""
@@ -94,5 +93,5 @@ def test_a_start_is_always_readable(
     assert low <= start <= low + size
     if committed is not None and low <= committed <= low + size:
         assert start == committed
-    if committed is None and group is not None and partition >= group.partitions_at_start:
+    if committed is None and group is not None and partition >= group:
         assert start == low

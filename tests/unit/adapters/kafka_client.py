@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import TopicPartition as ClientPartition
 
 from workers.adapters.kafka_source_settings import SourceSettings
-from workers.model import TopicPartition
+from workers.model import Position, TopicPartition
 from workers.ports import Batch
 from workers.progress.room import RoomLimits
 from workers.progress.start import OnDataLoss, StartPolicy
@@ -134,10 +134,10 @@ class Events:
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, Any]] = []
-        self.committable: dict[TopicPartition, int] = {}
+        self.committable: dict[TopicPartition, Position] = {}
 
-    def assigned(self, positions: Mapping[TopicPartition, int]) -> None:
-        self.seen.append(("assigned", dict(positions)))
+    def assigned(self, positions: Mapping[TopicPartition, Position]) -> None:
+        self.seen.append(("assigned", {p: position.offset for p, position in positions.items()}))
 
     def records(self, batches: Sequence[Batch]) -> None:
         self.seen.append(("records", [offset for batch in batches for offset in batch.offsets]))
@@ -145,7 +145,7 @@ class Events:
     def end_of_partition(self, partition: TopicPartition, next_offset: int) -> None:
         self.seen.append(("end", next_offset))
 
-    def revoking(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+    def revoking(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Position]:
         self.seen.append(("revoking", list(partitions)))
         return self.committable
 

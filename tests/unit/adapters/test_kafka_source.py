@@ -20,6 +20,7 @@ from tests.unit.adapters.kafka_client import (
 )
 from workers.adapters import kafka_consumer
 from workers.adapters.kafka_consumer import KafkaSource
+from workers.model import Position
 from workers.progress.start import OnDataLoss
 
 UNKNOWN_MEMBER = KafkaError(KafkaError.UNKNOWN_MEMBER_ID)
@@ -69,7 +70,7 @@ def begin(monkeypatch: pytest.MonkeyPatch) -> Callable[[OnDataLoss], Begun]:
 def test_a_refused_last_commit_still_leaves_the_group(begun: Begun) -> None:
     """Without leaving, the partitions stand still until the group misses the member."""
     begun.client.refuse = UNKNOWN_MEMBER
-    begun.source.commit({PARTITION: 5})
+    begun.source.commit({PARTITION: Position(5)})
     future = begun.source.stop()
     begun.source.close()
     assert begun.client.commits == [({0: 5}, False)]
@@ -82,7 +83,7 @@ def test_a_revocation_while_stopping_commits_the_last_word(begun: Begun) -> None
     """The engine drained and asked for its commit; the partition moves before the source is closed."""
 
     def drained() -> None:
-        begun.source.commit({PARTITION: 7})
+        begun.source.commit({PARTITION: Position(7)})
         begun.source.stop()
 
     begun.client.steps = [revoke(drained, 0)]
@@ -93,10 +94,10 @@ def test_a_revocation_while_stopping_commits_the_last_word(begun: Begun) -> None
 
 def test_a_revocation_commits_what_the_engine_says(begun: Begun) -> None:
     """At once, while the partition is still ours; later words of it count no more."""
-    begun.events.committable = {PARTITION: 9}
+    begun.events.committable = {PARTITION: Position(9)}
     begun.client.steps = [revoke(lambda: None, 0)]
     begun.turn()
-    begun.source.commit({PARTITION: 11})
+    begun.source.commit({PARTITION: Position(11)})
     begun.turn()
     assert begun.client.commits == [({0: 9}, False)]
 
@@ -104,7 +105,7 @@ def test_a_revocation_commits_what_the_engine_says(begun: Begun) -> None:
 def test_refused_commits_are_sent_again_with_a_wait_in_between(begun: Begun) -> None:
     """A group without permission must not be asked, and complained about, 200 times a second."""
     begun.client.refuse = UNKNOWN_MEMBER
-    begun.source.commit({PARTITION: 5})
+    begun.source.commit({PARTITION: Position(5)})
     for _ in range(100):
         begun.turn()
     assert 1 <= len(begun.client.commits) <= 3
@@ -164,7 +165,7 @@ def test_a_topic_made_anew_while_it_is_read_is_a_new_life_for_the_engine(
     begun = begin("earliest")
     begun.client.steps = [messages(Message(0), Message(50))]
     begun.turn()
-    begun.source.commit({PARTITION: 51})
+    begun.source.commit({PARTITION: Position(51)})
     begun.turn()
     begun.client.high = 10
     begun.client.steps = [messages(Message(51, OUT_OF_RANGE)), messages(Message(0))]

@@ -23,6 +23,7 @@ from tests.unit.engine.rig import (
 )
 from workers.engine.worker import Worker
 from workers.errors import Fatal
+from workers.model import Position
 
 
 async def _open_calls(rig: Rig, count: int) -> None:
@@ -196,7 +197,7 @@ async def test_a_revocation_in_the_middle_of_stop_ends_both() -> None:
         await rig.rest()
         rig.invoker.advance(1.0)
         await rig.until(lambda: stopping.done() and moving.done())
-        assert moving.result() == {FIRST: 1}
+        assert moving.result() == {FIRST: Position(1)}
         assert rig.processor.tally.abandoned.total() == 0
 
 
@@ -232,8 +233,10 @@ async def test_commits_rise_and_are_only_asked_for_when_something_changed() -> N
         for start in range(0, 30, 10):
             rig.give(*({"id": n} for n in range(start, start + 10)))
             await rig.all_committed(start + 10)
-        asked = [offsets[FIRST] for offsets in rig.source.asked if FIRST in offsets]
-        assert asked == sorted(set(asked))
+        asked = [positions[FIRST] for positions in rig.source.asked if FIRST in positions]
+        offsets = [position.offset for position in asked]
+        assert offsets == sorted(offsets)
+        assert all(before != after for before, after in zip(asked, asked[1:], strict=False))
 
 
 @dataclass
