@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from workers.emit.replayed import replay_topic
+from topics.replay import replay_topic
 from workers.progress.room import RoomLimits
 from workers.progress.start import StartPolicy
 

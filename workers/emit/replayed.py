@@ -19,11 +19,6 @@ _RECORD_ID: Final = re.compile(rb"([A-Za-z0-9._-]{1,249})/(\d{1,10})/(\d{1,19})"
 _REPLAYS: Final = re.compile(rb"\d{1,9}")
 
 
-def replay_topic(processor: str) -> str:
-    """The topic that this processor reads beside those of its `$source`."""
-    return f"{processor}.replay"
-
-
 def replay_headers(headers: Headers | None, record_id: str, replays: int) -> Headers:
     """The original's headers and, behind them, the two of the replay."""
     ours = [(RECORD_ID.name, record_id.encode()), (REPLAYS.name, str(replays).encode())]
