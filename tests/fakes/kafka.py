@@ -69,6 +69,10 @@ class FakeCluster:
     def __init__(self) -> None:
         self.logs: dict[TopicPartition, FakeLog] = {}
         self.committed: dict[tuple[str, TopicPartition], tuple[int, str]] = {}
+        self.epochs: dict[str, int] = {}
+        """Of groups: it rises when the assignment changes."""
+        self.transactional_ids: dict[str, int] = {}
+        """How often each was registered."""
 
     def create(self, topic: str, partitions: int = 1) -> None:
         """A topic, or more partitions for one."""

@@ -34,6 +34,23 @@ _NO_TOPIC: Final = {
     KafkaError.TOPIC_EXCEPTION,
 }
 
+# Another client registered the transactional id, or the coordinator timed the transaction out.
+_FENCED_PRODUCER: Final = {
+    KafkaError._FENCED,
+    KafkaError.PRODUCER_FENCED,
+    KafkaError.INVALID_PRODUCER_EPOCH,
+}
+
+
+def producer_is_fenced(error: KafkaError) -> bool:
+    """The client with this transactional id is not the newest one any more, and must be replaced."""
+    return error.code() in _FENCED_PRODUCER
+
+
+def transaction_is_stale(error: KafkaError) -> bool:
+    """The group moved on since the metadata was read: the same offsets may pass with newer metadata."""
+    return error.code() in _STALE_MEMBER
+
 
 def consumer_kind(error: KafkaError) -> Kind:
     """`end`: the end of a partition; `out_of_range`: the position is gone; `fatal`: the consumer must be
