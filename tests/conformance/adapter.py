@@ -78,7 +78,7 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
 
 def _expression(expression: Any, path: str) -> Any:
     """`$expr` within a query; its place is the query's affair."""
-    return compiler("compile_expression")(expression)
+    return compiler("compile_expression")(expression, supply=SYSTEM)
 
 
 def _answer(case: dict[str, Any]) -> dict[str, Any]:

@@ -236,6 +236,7 @@ def _partition_key(node: Node, spec: CallSpec) -> Callable[[Document, Meta | Non
                 emitter.line(f"return {emitter.function(sort_key)}({emitter.value(node)})")
         with emitter.block("except Exception as error:"):
             emitter.line("return refused(error, locals())")
+    emitter.begin(1)
     made: Callable[[Document, Meta | None], Any] = unit.make(
         emitter, "key", [StageMark(spec.operator, f"{spec.path}.partitionBy", "d0")]
     )

@@ -55,6 +55,7 @@ def _emission(
         with emitter.block("except Exception as error:"):
             emitter.line("return refused(error, locals())")
         emitter.line(f"return Emission({name}, {value}, {key}, {headers})")
+    emitter.begin(1)
     made: Callable[..., Emission | Refused] = unit.make(
         emitter, "emission", [StageMark(spec.operator, spec.path, "d0")]
     )

@@ -59,6 +59,20 @@ class _Loop:
     block: int
 
 
+class Once:
+    """A value that is had anew each time a generated function begins, and stays the same until it ends."""
+
+    __slots__ = ("_function", "value")
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function = function
+        self.value: Any = None
+
+    def begin(self) -> None:
+        """Have the value."""
+        self.value = self._function()
+
+
 class Emitter:
     """Lines under construction: the function at hand, and finished ones beside it.
 
@@ -77,6 +91,7 @@ class Emitter:
         self._depth = self._loops = 0
         self._count = 0
         self._bound: dict[int, str] = {id(MISSING): "M"}
+        self._once: dict[Callable[[], Any], str] = {}
         self._locals: dict[str, str] = {}
         self._open: list[_Loop] = []
         # What was read from which local, innermost block last: a name is only known within its block.
@@ -160,6 +175,19 @@ class Emitter:
         """The local that holds the document's meta, or None where there is none."""
         self.uses_meta = True
         return "meta"
+
+    def once(self, function: Callable[[], Any]) -> str:
+        """The name of what the function gave when the generated one began; `begin` must follow."""
+        name = self._once.get(function)
+        if name is None:
+            name = self._once[function] = self.bound(Once(function), "once")
+        return self.assign(f"{name}.value")
+
+    def begin(self, at: int) -> None:
+        """Put what happens once at line `at`, the first of the generated function."""
+        for name in self._once.values():
+            self.lines.insert(at, f"    {name}.begin()")
+            self.marks.insert(at, (self.path, self.stage))
 
     def bound(self, value: Any, hint: str) -> str:
         """The name that a value is bound to, like the hint."""

@@ -23,5 +23,6 @@ def evaluator(node: Node) -> Callable[[Document, Meta | None], Any]:
             emitter.line(f"return {emitter.value(node)}")
         with emitter.block("except Exception as error:"):
             emitter.line("raise poison(error) from None")
+    emitter.begin(1)
     made: Callable[[Document, Meta | None], Any] = unit.make(emitter, "expression")
     return made

@@ -73,6 +73,9 @@ Node: TypeAlias = Const | FieldPath | ObjectOf | ArrayOf | Call
 ROOT: Final = "ROOT"
 """The variable that is the whole document."""
 
+ONCE: Final = "once"
+"""The `detail` of a call whose value is had once for all documents that are at hand together."""
+
 
 @dataclass(frozen=True, slots=True)
 class Positional:
@@ -283,6 +286,10 @@ class Emitting(Protocol):
 
     def meta(self) -> str:
         """The local that holds the document's `Meta`, or None where there is none."""
+        ...
+
+    def once(self, function: Callable[[], Any]) -> str:
+        """The name of a value that is the same for all documents that the generated function is given."""
         ...
 
     def bind(self, variable: str, local: str) -> None:

@@ -10,6 +10,7 @@ from workers.errors import Poison, Problem
 from workers.pipeline.emit import Emitter
 from workers.pipeline.nearest import nearest
 from workers.pipeline.nodes import (
+    ONCE,
     ROOT,
     ArrayOf,
     Binding,
@@ -35,8 +36,7 @@ DEFAULT_SCOPE: Final[Scope] = {"ROOT": ROOT, "CURRENT": ROOT}
 """What every expression over a document may use."""
 
 _SERVER_VARIABLES: Final[Mapping[str, str]] = {
-    "NOW": "streams have no query start: use {$currentDate: {}}",
-    "CLUSTER_TIME": "streams have no cluster time: use {$currentDate: {}}",
+    "CLUSTER_TIME": "streams have no cluster time: use $$NOW",
     "USER_ROLES": "a processor runs without a user",
     "SEARCH_META": "streams have no search",
 }
@@ -135,9 +135,12 @@ class Parser:
             return Const(MISSING, path)
         if name in _SERVER_VARIABLES:
             return self.wrong(path, f"$${name} is not supported", _SERVER_VARIABLES[name])
+        if name == "NOW" and "$currentDate" in self._operators:
+            now = Call(self._operators["$currentDate"], (), path, detail=ONCE)
+            return Const(MISSING, path) if rest else now  # a date has no fields
         bound = scope.get(name)
         if bound is None:
-            hint = nearest(name, [*scope, "REMOVE"])
+            hint = nearest(name, [*scope, "REMOVE", "NOW"])
             return self.wrong(
                 path, f"the variable $${name} is not defined", hint and f"did you mean $${hint}?"
             )

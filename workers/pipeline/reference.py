@@ -78,6 +78,10 @@ quotes). `in` is a document, `out` what comes of it.
 64 bits a long. What an expression gives of each type was tried with one value of the type in the place of the
 example's: a text that holds a number or a date may pass where `"text"` did not.
 
+**Variables.** `$$ROOT` and `$$CURRENT` are the document; `$$REMOVE` is nothing, and takes a field away;
+`$$NOW`, which Atlas does not have, is the time, the same for all documents that a segment takes at once. It
+differs when a record is read again. `$let`, `$map`, `$filter` and `$reduce` name their own.
+
 **Errors.** What can be known without data is refused at start, with its path: unknown operators and
 variables, a wrong number of arguments, wrong names in `{{...}}`, paths as `a..b`, constants that can never
 work. What needs data dead-letters that document, with the path of the expression and the reason.

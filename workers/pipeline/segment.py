@@ -124,6 +124,7 @@ def compile_segment(stages: Sequence[StageSpec], dead_letter_name: str = "") -> 
             "    return out",
         ]
         emitter.marks += [("", 0)] * 3
+    emitter.begin(1)
     run = unit.make(emitter, "segment", marks)
     names = tuple(stage.operator for stage in stages)
     return Segment(

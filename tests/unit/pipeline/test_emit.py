@@ -98,7 +98,7 @@ def test_meta_in_emit_and_in_a_payload() -> None:
     assert found.topic == "out-orders"
     payload = [{"$project": {"o": {"$meta": "stream.source.offset"}}}]
     call = {"$externalFunction": {"connectionName": "aws", "functionName": "f", "payload": payload}}
-    (site,) = compile_processor([SOURCE, call]).call_sites
+    (site,) = compile_processor([SOURCE, call]).calls
     assert site.payload is not None
     assert site.payload({}, META) == {"o": 7}
 

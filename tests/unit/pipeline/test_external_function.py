@@ -24,7 +24,7 @@ def program(fields: dict[str, Any], *after: dict[str, Any]) -> Program:
 
 def site(fields: dict[str, Any], *after: dict[str, Any]) -> CallSite:
     """The call site of `program`."""
-    (found,) = program(fields, *after).call_sites
+    (found,) = program(fields, *after).calls
     return found
 
 

@@ -15,7 +15,7 @@ from bson import Binary
 from bson.binary import UUID_SUBTYPE
 
 from workers.errors import Poison
-from workers.pipeline.nodes import Call, Custom, Emitting, Example, Node, Operator, Parsing, Scope
+from workers.pipeline.nodes import ONCE, Call, Custom, Emitting, Example, Node, Operator, Parsing, Scope
 from workers.pipeline.parse import describe
 from workers.pipeline.values import date_from_ms
 
@@ -62,7 +62,7 @@ def _parse(operator: Callable[[], Operator], syntax: str) -> Callable[[Parsing, 
 
 def _operator(name: str, function: Callable[[], Any], meaning: str) -> Operator:
     def emit(em: Emitting, call: Call) -> str:
-        return em.call(function)
+        return em.once(function) if call.detail == ONCE else em.call(function)
 
     function.__name__ = name[1:]
     syntax = f"{{{name}: {{}}}}"
@@ -91,7 +91,11 @@ def operators(supply: Supply) -> Mapping[str, Operator]:
         return supply.random()
 
     return {
-        "$currentDate": _operator("$currentDate", current_date, "The time of the system's clock."),
+        "$currentDate": _operator(
+            "$currentDate",
+            current_date,
+            "The time of the system's clock, had anew wherever it stands; `$$NOW` is one time for a batch.",
+        ),
         "$createUUID": _operator("$createUUID", create_uuid, "A new random UUID."),
         "$rand": _operator("$rand", rand, "A random double from 0 up to, but not, 1."),
     }
