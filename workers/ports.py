@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from workers.model import Headers, Position, TopicPartition
 
 InvocationType = Literal["RequestResponse", "Event", "DryRun"]
+
+# What the Lambda Invoke API takes as the body of one call, by how it is made.
+MAX_SYNC_BYTES: Final = 6_291_456
+MAX_ASYNC_BYTES: Final = 1_048_576
 
 
 class SourceRecord(Protocol):

@@ -15,8 +15,6 @@ from workers.ports import InvokeAnswer
 
 Execution = Literal["sync", "async"]
 
-MAX_SYNC_BYTES: Final = 6_291_456
-MAX_ASYNC_BYTES: Final = 1_048_576
 MAX_REASON_CHARACTERS: Final = 1_024
 MAX_CLASS_CHARACTERS: Final = 128
 """A function names its own errors; the name becomes a label and part of a dead letter."""

@@ -18,8 +18,6 @@ from typing import Any, Protocol
 from topics.codecs import json as codec
 from topics.codecs.errors import CodecError
 from workers.calls.contract import (
-    MAX_ASYNC_BYTES,
-    MAX_SYNC_BYTES,
     UNSET,
     Answered,
     CallFailure,
@@ -27,7 +25,7 @@ from workers.calls.contract import (
     judge,
     judge_error,
 )
-from workers.calls.identity import client_context, record_id
+from workers.calls.identity import ClientContext, record_id
 from workers.calls.retry import RetryPolicy, next_delay
 from workers.counting import Metrics
 from workers.engine.letters import internal
@@ -47,7 +45,14 @@ from workers.metrics import (
 )
 from workers.model import Document, Meta, Refused
 from workers.pipeline.program import CallSite
-from workers.ports import InvocationType, InvokeAnswer, Invoker, InvokeRequest
+from workers.ports import (
+    MAX_ASYNC_BYTES,
+    MAX_SYNC_BYTES,
+    InvocationType,
+    InvokeAnswer,
+    Invoker,
+    InvokeRequest,
+)
 
 
 class Done(Protocol):
@@ -86,6 +91,7 @@ class Fanout:
         self.in_flight = 0
         self._is_first = index == 0
         self._invoker = invoker
+        self._context = ClientContext(site.path)
         self._done = caller.done(index)
         self._on_crash = caller.on_crash
         self._waiting: deque[Job] = deque()
@@ -257,7 +263,7 @@ class Fanout:
         context = None
         if site.execution == "sync":
             identity = record_id(record.topic() or "", record.partition() or 0, record.offset() or 0)
-            context = client_context(identity, site.path, attempt)
+            context = self._context.of_document(identity, attempt)
         kind: InvocationType = "RequestResponse" if site.execution == "sync" else "Event"
         request = InvokeRequest(site.function, body, kind, site.timeout_seconds, context)
         self.in_flight += 1

@@ -20,7 +20,7 @@ from workers.pipeline.expressions.supplied import UNSUPPLIED, Supply
 from workers.pipeline.nodes import Call, Node, children
 from workers.pipeline.parse import Parser
 from workers.pipeline.paths import split, with_value
-from workers.pipeline.program import CallSite, Program, Reading, ThrottleSpec
+from workers.pipeline.program import CallSite, Program, Reading, Segment, ThrottleSpec
 from workers.pipeline.reading import compile_reading
 from workers.pipeline.segment import compile_segment, one_document
 from workers.pipeline.spec import CallSpec, EmitSpec, StageSpec
@@ -133,6 +133,7 @@ def _compile(pipeline: Any, file: str, supply: Supply, *, is_processor: bool) ->
     if source is not None and source.ts_field is not None:
         # The document has a field more than the record: its bytes cannot be passed on.
         segments = (replace(segments[0], is_identity=False, keeps_documents=False), *segments[1:])
+    sites = _sending_source(sites, segments)
     return Program(source, segments, sites, sink, tuple(_warnings(parts)), reading)
 
 
@@ -202,7 +203,27 @@ def _call_site(spec: CallSpec) -> CallSite:
         response=spec.response,
         operator=spec.operator,
         partition_by=None if spec.partition_by is None else _partition_key(spec.partition_by, spec),
+        batch=spec.batch,
+        identity_field=spec.identity_field,
     )
+
+
+def _sending_source(
+    sites: tuple[CallSite | ThrottleSpec, ...], segments: Sequence[Segment]
+) -> tuple[CallSite | ThrottleSpec, ...]:
+    """Calls by the contract kafkaEvent get the record's own bytes while nothing has changed them."""
+    found: list[CallSite | ThrottleSpec] = []
+    is_source = True
+    for site, segment in zip(sites, segments, strict=False):
+        is_source = is_source and (segment.is_identity or segment.keeps_documents)
+        if isinstance(site, CallSite):
+            is_event = site.batch is not None and site.batch.contract == "kafkaEvent"
+            is_plain = site.payload is None and site.identity_field is None
+            found.append(replace(site, sends_source=is_source and is_event and is_plain))
+            is_source = is_source and site.set_result is None
+        else:
+            found.append(site)
+    return tuple(found)
 
 
 def _is_read(call: CallSpec, entries: Sequence[tuple[str, Any, str]]) -> bool:

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from workers.pipeline.program import RetrySpec
-from workers.pipeline.stages.external_function import DEFAULT_PARALLELISM, MAX_PARALLELISM, PAYLOAD_STAGES
+from workers.pipeline.stages.external_function import (
+    DEFAULT_BATCH_DELAY_SECONDS,
+    DEFAULT_BATCH_RECORDS,
+    DEFAULT_PARALLELISM,
+    MAX_BATCH_RECORDS,
+    MAX_PARALLELISM,
+    PAYLOAD_STAGES,
+)
 from workers.pipeline.stages.throttle import MAX_RATE
 from workers.pipeline.wire import KEY_WRITERS
 
@@ -156,6 +163,47 @@ EXTERNAL_FUNCTION: Final = (
         ),
     ),
     _choice("response", ("body", "envelope"), "The function's answer, or all that Lambda answered.", "body"),
+    Option(
+        "batch",
+        "document",
+        "Many documents in one call (docs/calls.md).",
+        {},
+        default="one document a call",
+        inner=(
+            Option(
+                "maxRecords",
+                "whole number",
+                "Records in one call.",
+                {"type": "integer", "minimum": 1, "maximum": MAX_BATCH_RECORDS},
+                default=str(DEFAULT_BATCH_RECORDS),
+            ),
+            Option(
+                "maxBytes",
+                "size",
+                "Bytes of one encoded request, its framing included.",
+                {"type": ["integer", "string"]},
+                default="what Lambda takes: 6,291,456 sync, 1,048,576 async",
+            ),
+            _duration(
+                "maxDelay",
+                "From the first record of a batch until it is sent, full or not.",
+                f"{DEFAULT_BATCH_DELAY_SECONDS * 1000:g}ms",
+            ),
+            _choice(
+                "contract",
+                ("records", "array", "kafkaEvent"),
+                "What request and answer look like.",
+                "records",
+            ),
+        ),
+    ),
+    Option(
+        "idempotency",
+        "document",
+        "Where the payload carries the record's id.",
+        {},
+        inner=(Option("field", "text", "The field that gets `{id, site}`.", TEXT, is_required=True),),
+    ),
 )
 
 _RATE: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": MAX_RATE}

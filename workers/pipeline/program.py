@@ -86,6 +86,20 @@ class RetrySpec:
     cap_seconds: float = 20.0
 
 
+Contract = Literal["records", "array", "kafkaEvent"]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSpec:
+    """`batch` of a call site. `max_bytes` is of the encoded request; `max_delay_seconds` the time from the
+    first record of a batch until it goes, full or not."""
+
+    max_records: int
+    max_bytes: int
+    max_delay_seconds: float
+    contract: Contract = "records"
+
+
 @dataclass(frozen=True, slots=True)
 class CallSite:
     """One `$externalFunction`.
@@ -94,7 +108,9 @@ class CallSite:
     None sends the document itself. `set_result` gives a copy of the document with the answer set at `as`.
     `partition_by` gives a hashable key, equal for values that BSON calls equal, or Refused where its
     expression fails: that document is dead-lettered and not called. `sets_meta`: a later stage reads
-    `stream.externalFunction`, which the call must leave in the document's meta.
+    `stream.externalFunction`, which the call must leave in the document's meta. `identity_field` is the field
+    of what is sent that gets the record's id. `sends_source`: what is sent is the record's value as it came,
+    because nothing before the call changes documents.
     """
 
     path: str
@@ -112,6 +128,9 @@ class CallSite:
     operator: str = "$externalFunction"
     partition_by: Callable[[Document, Meta | None], Any] | None = None
     sets_meta: bool = False
+    batch: BatchSpec | None = None
+    identity_field: str | None = None
+    sends_source: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 from topics.codecs import DateFormat, OutputFormat
 from workers.model import Document, Refused
 from workers.pipeline.nodes import Const, Emitting, Node, Scope
-from workers.pipeline.program import OnError, ProducerOptions, RetrySpec, SinkKeyFormat, SourceSpec
+from workers.pipeline.program import BatchSpec, OnError, ProducerOptions, RetrySpec, SinkKeyFormat, SourceSpec
 
 __all__ = [
     "CallSpec",
@@ -124,6 +124,8 @@ class CallSpec:
     timeout_seconds: float
     retry: RetrySpec
     response: Literal["body", "envelope"]
+    batch: BatchSpec | None = None
+    identity_field: str | None = None
     operator: str = "$externalFunction"
 
 

@@ -20,7 +20,7 @@ from workers.calls.contract import (
     judge,
     judge_error,
 )
-from workers.calls.identity import client_context, record_id
+from workers.calls.identity import ClientContext, record_id
 from workers.errors import NotSent, Retryable, TimedOut, UnknownOutcome
 from workers.ports import InvokeAnswer
 
@@ -170,5 +170,7 @@ def test_any_answer_has_a_verdict(
 @given(st.from_regex(r"[A-Za-z0-9._-]{1,249}", fullmatch=True), st.integers(0, 2**31), st.integers(0, 2**63))
 def test_the_client_context_fits_whatever_the_record(topic: str, partition: int, offset: int) -> None:
     """Lambda takes 3,583 characters."""
-    text = client_context(record_id(topic, partition, offset), "pipeline[12].$externalFunction", 99)
+    text = ClientContext("pipeline[12].$externalFunction").of_document(
+        record_id(topic, partition, offset), 99
+    )
     assert len(text) <= 3_583

@@ -9,7 +9,7 @@ import pytest
 from workers.errors import Invalid
 from workers.model import Refused
 from workers.pipeline import compile_processor, compile_stages
-from workers.pipeline.program import CallSite, Program, RetrySpec
+from workers.pipeline.program import BatchSpec, CallSite, Program, RetrySpec
 
 SOURCE = {"$source": {"connectionName": "kafka", "topic": "orders"}}
 EMIT = {"$emit": {"connectionName": "kafka", "topic": "results"}}
@@ -71,6 +71,37 @@ def test_every_field_reaches_the_call_site() -> None:
     )
     assert found.partition_by({"customer": {"id": 1}}, None) != found.partition_by({}, None)
     hash(found.partition_by({"customer": {"id": {"x": [1]}}}, None))
+
+
+def test_a_batch_has_defaults_of_its_own() -> None:
+    """100 records, what Lambda takes, 5 ms, matched by id; without `batch` there is none."""
+    assert site({"batch": {}}).batch == BatchSpec(100, 6_291_456, 0.005, "records")
+    assert site({"batch": {}, "execution": "async"}).batch == BatchSpec(100, 1_048_576, 0.005, "records")
+    given = {"maxRecords": 10_000, "maxBytes": "512KiB", "maxDelay": "1s", "contract": "array"}
+    assert site({"batch": given, "partitionBy": "$a"}).batch == BatchSpec(10_000, 524_288, 1.0, "array")
+    assert site({}).batch is None
+    assert site({"idempotency": {"field": "penstock"}}).identity_field == "penstock"
+
+
+@pytest.mark.parametrize(
+    ("fields", "before", "sends_source"),
+    [
+        ({}, [], True),
+        ({}, [{"$match": {"a": 1}}], True),
+        ({}, [{"$set": {"a": 1}}], False),
+        ({"payload": [{"$project": {"a": 1}}]}, [], False),
+        ({"idempotency": {"field": "penstock"}}, [], False),
+        ({"batch": {"contract": "records"}}, [], False),
+    ],
+)
+def test_a_kafka_event_carries_the_records_own_bytes_while_nothing_changed_them(
+    fields: dict[str, Any], before: list[dict[str, Any]], sends_source: bool
+) -> None:
+    """Filters change nothing; what computes, and a payload, does."""
+    call = {"connectionName": "aws", "functionName": "f", "batch": {"contract": "kafkaEvent"}, **fields}
+    (found,) = compile_processor([SOURCE, *before, {"$externalFunction": call}, EMIT]).call_sites
+    assert isinstance(found, CallSite)
+    assert found.sends_source is sends_source
 
 
 def test_the_answer_is_set_on_a_copy() -> None:
@@ -171,9 +202,28 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"retry": {"attempts": 3}}, ".retry.attempts: $externalFunction.retry has no field"),
     ({"retry": {"base": "2s", "cap": "1s"}}, ".retry.cap: 1 s, below the base of 2 s"),
     ({"response": "all"}, ".response: the text 'all'; one of body, envelope"),
-    ({"batch": {"maxRecords": 10}}, ".batch: 'batch' is not in Penstock yet"),
+    ({"batch": 10}, ".batch: 10; a document of the fields of $externalFunction.batch"),
+    ({"batch": {"maxRecords": 0}}, ".batch.maxRecords: 0; a whole number from 1 to 10000"),
+    ({"batch": {"maxRecords": 10_001}}, ".batch.maxRecords: 10001"),
+    ({"batch": {"maxBytes": "7MiB"}}, ".batch.maxBytes: 7,340,032 bytes; from 1,024 to 6,291,456 bytes"),
+    ({"batch": {"maxBytes": "5mb"}}, ".batch.maxBytes: the text '5mb'; a size such as 512KiB"),
+    ({"batch": {"maxBytes": 1023}}, ".batch.maxBytes: 1,023 bytes"),
+    (
+        {"batch": {"maxBytes": "2MiB"}, "execution": "async"},
+        ".batch.maxBytes: 2,097,152 bytes; from 1,024 to 1,048,576 bytes, which an async call may have",
+    ),
+    ({"batch": {"maxDelay": "2m"}}, ".batch.maxDelay: the text '2m'; a duration above 0 and at most 60 s"),
+    ({"batch": {"contract": "list"}}, ".batch.contract: the text 'list'; one of records, array, kafkaEvent"),
+    ({"batch": {"size": 1}}, ".batch.size: $externalFunction.batch has no field 'size'"),
+    ({"batch": {}, "response": "envelope"}, ".response: 'envelope' with a batch; body"),
+    (
+        {"batch": {"contract": "kafkaEvent"}, "as": "x"},
+        ".as: 'as' with the batch contract kafkaEvent; no `as`",
+    ),
     ({"hold": {}}, ".hold: 'hold' is not in Penstock yet"),
-    ({"idempotency": {}}, ".idempotency: 'idempotency' is not in Penstock yet"),
+    ({"idempotency": {}}, ".idempotency: the field 'field' is missing"),
+    ({"idempotency": {"field": "a.b"}}, ".idempotency.field: 'a.b'; one field of the payload, without dots"),
+    ({"idempotency": {"field": "$a"}}, ".idempotency.field:"),
     ({"onErorr": "dlq"}, ".onErorr: $externalFunction has no field 'onErorr'; did you mean 'onError'?"),
 ]
 

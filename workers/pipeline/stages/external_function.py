@@ -8,9 +8,12 @@ from typing import Any, Final, Literal
 
 from workers.pipeline.check import Checker, Fields
 from workers.pipeline.nodes import Node
+from workers.pipeline.parse import describe
 from workers.pipeline.paths import fault
-from workers.pipeline.program import OnError, RetrySpec
+from workers.pipeline.program import BatchSpec, Contract, OnError, RetrySpec
 from workers.pipeline.spec import CallSpec, StageSpec
+from workers.ports import MAX_ASYNC_BYTES, MAX_SYNC_BYTES
+from workers.settings import SIZE_RULE, bytes_of
 
 PAYLOAD_STAGES: Final = frozenset({"$project", "$addFields", "$replaceRoot", "$set"})
 
@@ -19,6 +22,14 @@ MAX_PARALLELISM: Final = 10_000
 # A function of Lambda may run 900 s; the call must outlive it.
 MAX_TIMEOUT_SECONDS: Final = 960.0
 MAX_RETRY_SECONDS: Final = 24 * 3600.0
+# AWS's own bound for a batch of its Kafka trigger.
+MAX_BATCH_RECORDS: Final = 10_000
+DEFAULT_BATCH_RECORDS: Final = 100
+# As long as the producers' linger: at 20,000 records/s a batch of 100 is full by then.
+DEFAULT_BATCH_DELAY_SECONDS: Final = 0.005
+MAX_BATCH_DELAY_SECONDS: Final = 60.0
+# Below it the framing alone could fill a batch.
+MIN_BATCH_BYTES: Final = 1_024
 
 # A name, a partial ARN (`123456789012:function:name`) or a full one, with an alias or version or without. The
 # documentation's own example, `arn:aws:lambda:region:account-id:function:function-name`, passes as it is
@@ -27,13 +38,16 @@ _ARN: Final = r"(?:(?:arn:aws[a-z-]*:lambda:[a-z0-9-]+:)?(?:[0-9]{12}|account-id
 _FUNCTION: Final = re.compile(_ARN + r"[A-Za-z0-9_/-]{1,140}(?::(?:\$LATEST|[A-Za-z0-9_-]{1,128}))?")
 
 _NOT_YET: Final[Mapping[str, str]] = {
-    "batch": "each document is a call of its own",
     "hold": "`onError` applies to each document",
-    "idempotency": "one-document sync calls carry {penstock: {id, site, attempt}} in ClientContext",
 }
 _EXECUTIONS: Final[Mapping[str, Literal["sync", "async"]]] = {"sync": "sync", "async": "async"}
 _ON_ERROR: Final[Mapping[str, OnError]] = {"dlq": "dlq", "ignore": "ignore", "fail": "fail"}
 _RESPONSES: Final[Mapping[str, Literal["body", "envelope"]]] = {"body": "body", "envelope": "envelope"}
+_CONTRACTS: Final[Mapping[str, Contract]] = {
+    "records": "records",
+    "array": "array",
+    "kafkaEvent": "kafkaEvent",
+}
 
 
 def parse_external_function(checker: Checker, spec: Any, path: str) -> CallSpec | None:
@@ -57,6 +71,10 @@ def parse_external_function(checker: Checker, spec: Any, path: str) -> CallSpec 
     timeout = fields.seconds("timeout", 60.0, MAX_TIMEOUT_SECONDS)
     retry = _retry(checker, fields)
     response = fields.choice("response", _RESPONSES, "body")
+    batch = _batch(checker, fields, execution)
+    if batch is not None:
+        _check_batch(checker, fields, batch, response, as_path)
+    identity_field = _identity_field(checker, fields)
     fields.done()
     if len(checker.problems) > before or connection is None or function is None:
         return None
@@ -74,6 +92,8 @@ def parse_external_function(checker: Checker, spec: Any, path: str) -> CallSpec 
         timeout_seconds=timeout,
         retry=retry,
         response=response,
+        batch=batch,
+        identity_field=identity_field,
     )
 
 
@@ -128,3 +148,54 @@ def _retry(checker: Checker, fields: Fields) -> RetrySpec:
     if most < first:
         checker.wrong(inner.at("cap"), f"{most:g} s, below the base of {first:g} s", "at least the base")
     return RetrySpec(attempts, elapsed, first, most)
+
+
+def _batch(checker: Checker, fields: Fields, execution: str) -> BatchSpec | None:
+    inner = fields.inner("batch")
+    if inner is None:
+        return None
+    records = inner.whole("maxRecords", DEFAULT_BATCH_RECORDS, 1, MAX_BATCH_RECORDS)
+    most = MAX_ASYNC_BYTES if execution == "async" else MAX_SYNC_BYTES
+    size = _bytes(checker, inner, "maxBytes", most, f"an {execution} call" if most < MAX_SYNC_BYTES else "")
+    delay = inner.seconds("maxDelay", DEFAULT_BATCH_DELAY_SECONDS, MAX_BATCH_DELAY_SECONDS)
+    contract = inner.choice("contract", _CONTRACTS, "records")
+    inner.done()
+    return BatchSpec(records, size, delay, contract)
+
+
+def _bytes(checker: Checker, fields: Fields, name: str, most: int, of_what: str) -> int:
+    given = fields.take(name, most)
+    try:
+        found = bytes_of(given)
+    except ValueError:
+        checker.wrong(fields.at(name), describe(given), SIZE_RULE)
+        return most
+    if MIN_BATCH_BYTES <= found <= most:
+        return found
+    limit = f"{most:,} bytes" + (f", which {of_what} may have" if of_what else "")
+    checker.wrong(fields.at(name), f"{found:,} bytes", f"from {MIN_BATCH_BYTES:,} to {limit}")
+    return most
+
+
+def _check_batch(
+    checker: Checker, fields: Fields, batch: BatchSpec, response: str, as_path: str | None
+) -> None:
+    """What cannot stand beside a batch."""
+    if response == "envelope":
+        expected = "body: an envelope is about a call, and each document of a batch gets its own answer"
+        checker.wrong(fields.at("response"), "'envelope' with a batch", expected)
+    if batch.contract == "kafkaEvent" and as_path is not None:
+        expected = "no `as`, or the contract records or array: batchItemFailures holds no values"
+        checker.wrong(fields.at("as"), "'as' with the batch contract kafkaEvent", expected)
+
+
+def _identity_field(checker: Checker, fields: Fields) -> str | None:
+    inner = fields.inner("idempotency")
+    if inner is None:
+        return None
+    name = inner.text("field", required=True)
+    inner.done()
+    if name is not None and (fault(name) or "." in name):
+        checker.wrong(inner.at("field"), fault(name) or f"{name!r}", "one field of the payload, without dots")
+        return None
+    return name
