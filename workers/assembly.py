@@ -175,6 +175,7 @@ class Engine:
                 drain_timeout_seconds=settings.drain_timeout_seconds,
                 revoke_drain_seconds=settings.revoke_drain_seconds,
                 max_dynamic_topics=settings.max_dynamic_topics,
+                ordering=spec.options.ordering,
             ),
             parts,
             crashed,
@@ -195,7 +196,9 @@ class Engine:
                 topics=source.topics,
                 client_config=kafka_client_config(connection, "consumer"),
                 group_protocol=connection.group_protocol,
-                start=StartPolicy(source.auto_offset_reset, spec.options.on_data_loss),
+                start=StartPolicy(
+                    source.auto_offset_reset, spec.options.on_data_loss, spec.options.unreadable_progress
+                ),
                 limits=limits,
                 poll_batch_records=settings.poll_batch_records,
                 queued_kilobytes=settings.fetch_ahead_each(len(self.specs)),

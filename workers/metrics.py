@@ -249,6 +249,20 @@ PARTITIONS_PAUSED: Final = Metric(
     ("processor",),
     "Owned partitions that are paused because the processor is full.",
 )
+PARTITIONS_HELD: Final = Metric(
+    "gauge",
+    "penstock_partitions_held_by_map",
+    ("processor",),
+    "Owned partitions whose records wait because the map of what settled above their frontier is nearly as "
+    "long as a commit takes: the record at the front stands still while those behind it settle.",
+)
+MAP_CHARACTERS: Final = Metric(
+    "gauge",
+    "penstock_map_characters",
+    ("processor", "topic", "partition"),
+    "How long the map of settled offsets and attempts is that goes with the partition's commits; 3,900 are "
+    "the most, and at three quarters of it nothing more of the partition is taken up.",
+)
 MAPS_UNREADABLE: Final = Metric(
     "counter",
     "penstock_maps_unreadable_total",

@@ -168,13 +168,16 @@ class ProcessorOptions(Model):
     # 64 MiB is message.max.bytes of our producers: nothing larger could be dead-lettered.
     max_record_bytes: Bytes | None = Field(default=None, ge=1024, le=64 * MIB)
 
-    @field_validator("delivery", "ordering", mode="before")
+    @property
+    def unreadable_progress(self) -> Literal["fail", "replay"]:
+        """What a commit without a readable map means for this processor."""
+        return self.on_unreadable_progress or ("replay" if self.delivery == "at-least-once" else "fail")
+
+    @field_validator("delivery", mode="before")
     @classmethod
     def _not_yet(cls, value: Any) -> Any:
         if value == "exactly-once":
             raise ValueError("at-least-once (exactly-once is not in Penstock yet)")
-        if value in ("key", "none"):
-            raise ValueError(f"partition ({value} is not in Penstock yet)")
         return value
 
 

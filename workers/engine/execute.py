@@ -28,13 +28,13 @@ from workers.engine.letters import (
     too_many_topics,
 )
 from workers.engine.meta import RecordMeta
-from workers.engine.output import Produced, Sending
+from workers.engine.output import Sending
 from workers.engine.partition import PartitionRun, Slot
 from workers.engine.plain import Ends, Slice
 from workers.logs import log_event
 from workers.model import DROPPED, Document, Many, Meta, Refused
 from workers.pipeline.program import Program, Segment
-from workers.ports import SourceRecord
+from workers.ports import Produced, SourceRecord
 from workers.progress.frontier import Span
 
 log = logging.getLogger(__name__)
@@ -179,11 +179,7 @@ class Executor:
             self._tombstone(slot, place)
 
     def _spread(self, slot: Slot, place: int, segment_index: int, many: Many, meta: Meta | None) -> None:
-        """Places are given out at the end of the list, so that those of documents already under way stay
-        theirs."""
-        first = len(slot.outputs)
-        slot.outputs += [None] * len(many.docs)
-        slot.open_docs += len(many.docs)
+        first = slot.spread(place, len(many.docs))
         metas = many.metas or repeat(meta)
         for offset, (doc, own) in enumerate(zip(many.docs, metas, strict=False)):
             self._follow(slot, first + offset, segment_index, doc, own)
@@ -236,13 +232,15 @@ class Executor:
         slot.open_docs -= 1
         if not slot.open_docs:
             slot.is_ready = True
+            slot.partition.order.ready(slot)
 
     def release(self, partition: PartitionRun) -> None:
-        """Send what is ready at the front of a partition's order. Nothing of a partition that is not ours any
+        """Send what may leave in a partition's order. Nothing of a partition that is not ours any
         more."""
         if not partition.alive:
             return
-        for slot in partition.sequence.released():
+        for slot in partition.order.released():
+            slot.put_in_order()
             slot.unacked = sum(end.__class__ is not str for end in slot.outputs)
             if not slot.unacked:
                 self._ends.tally.outcomes[_outcome(slot.outputs)] += 1

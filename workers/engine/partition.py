@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 
-from workers.calls.order import Sequence
+from workers.calls.order import KeyOrder, NoOrder, Order, Ordering, PartitionOrder
 from workers.model import Position, TopicPartition, Tries
 from workers.ports import SourceRecord
+from workers.progress.checkpoint import MAP_CHARACTERS
 from workers.progress.frontier import Frontier, Span
+from workers.progress.offset_map import characters
 
 Freed = Callable[[TopicPartition, int, int], None]
+
+# A quarter of the map stays free for the records under way when nothing more is taken up: in the worst case
+# each of them is settled between two that are not, and six of those take a character.
+FULL_CHARACTERS: Final = MAP_CHARACTERS * 3 // 4
+# What one record that is taken up or settles can add to the map: a gap and a length of up to 2^15 each.
+CHANGE_CHARACTERS: Final = 6
 
 
 class PartitionRun:
@@ -24,6 +32,7 @@ class PartitionRun:
 
     __slots__ = (
         "_begun_to",
+        "_changes",
         "_freed",
         "_idle",
         "_tried_before",
@@ -32,14 +41,21 @@ class PartitionRun:
         "draining",
         "frontier",
         "key",
-        "sequence",
+        "map_characters",
+        "order",
         "slots",
     )
 
-    def __init__(self, key: TopicPartition, start: Position, freed: Freed) -> None:
+    def __init__(
+        self, key: TopicPartition, start: Position, freed: Freed, order: Order[Slot] | None = None
+    ) -> None:
+        """`order`: how results leave; in the partition's order without it."""
         self.key = key
         self.frontier = Frontier(start.offset, start.settled)
-        self.sequence: Sequence[Slot] = Sequence()
+        self.order: Order[Slot] = PartitionOrder() if order is None else order
+        self.map_characters = 0
+        """How long the map was when it was last made."""
+        self._changes = 0
         self.slots: dict[int, Slot] = {}
         """By offset, rising: what was taken up on the path with calls and has not settled."""
         self._tried_before = start.tried
@@ -80,7 +96,16 @@ class PartitionRun:
     def position(self) -> Position:
         """How far the partition has come, as a commit says it."""
         offset = self.frontier.committable()
-        return Position(offset, self.frontier.settled(), self._tries(offset))
+        position = Position(offset, self.frontier.settled(), self._tries(offset))
+        self.map_characters, self._changes = characters(position), 0
+        return position
+
+    def is_full(self) -> bool:
+        """Whether the map has no room for more records on the path with calls. It is made anew only where
+        what happened since it was could have filled it."""
+        if self.map_characters + self._changes * CHANGE_CHARACTERS >= FULL_CHARACTERS and self._changes:
+            self.position()
+        return self.map_characters >= FULL_CHARACTERS
 
     def _tries(self, offset: int) -> Tries:
         found: list[tuple[int, int, int, int]] = []
@@ -104,7 +129,8 @@ class PartitionRun:
         at = slot.span.offsets[slot.index]
         self.slots[at] = slot
         self._begun_to = at + 1
-        self.sequence.add(slot)
+        self.order.add(slot)
+        self._changes += 1
         if self._tried_before:
             self._restore(slot, at)
 
@@ -120,11 +146,13 @@ class PartitionRun:
         """A record on the path with calls is done for good."""
         slot.span.settle(slot.index)
         del self.slots[slot.span.offsets[slot.index]]
+        self._changes += 1
         if self.alive:
             self._freed(self.key, 1, slot.size_bytes)
 
-    def skipped(self, records: list[SourceRecord]) -> None:
-        """Records that an earlier owner settled need no room."""
+    def skip(self, offsets: list[int], records: list[SourceRecord]) -> None:
+        """Records came that an earlier owner settled, and said so in the map of its commit."""
+        self.frontier.skipped(offsets)
         self._freed(self.key, len(records), sum(map(len, records)))  # type: ignore[arg-type]
 
     def settled_some(self, span: Span, count: int, size_bytes: int) -> None:
@@ -142,6 +170,7 @@ class Slot:
     """
 
     __slots__ = (
+        "_spread",
         "index",
         "is_ready",
         "open_docs",
@@ -165,10 +194,41 @@ class Slot:
         self.outputs: list[Any] = [None]
         self.is_ready = False
         self.unacked = 0
+        self._spread: dict[int, range] | None = None
         self.tried_site = 0
         self.tried = 0
 
-    def spread(self, count: int) -> None:
-        """The one document became `count`."""
-        self.outputs[:] = [None] * count
-        self.open_docs = count
+    def spread(self, place: int, count: int) -> int:
+        """The document at `place` became `count`. Returns the first of their places, which are given out at
+        the end, so that those of documents already under way stay theirs."""
+        first = len(self.outputs)
+        self.outputs += [None] * count
+        self.open_docs += count
+        if self._spread is None:
+            self._spread = {}
+        self._spread[place] = range(first, first + count)
+        return first
+
+    def put_in_order(self) -> None:
+        """Bring the outputs into the order of the documents: several calls in a row may have made several
+        documents of each, in any order."""
+        if self._spread is None or len(self._spread) < 2:
+            return
+        ordered: list[Any] = []
+        left = [0]
+        while left:
+            place = left.pop()
+            ordered.append(self.outputs[place])
+            left += reversed(self._spread.get(place, ()))
+        self.outputs = ordered
+
+
+def _key(slot: Slot) -> bytes | None:
+    return slot.record.key()
+
+
+ORDERS: Final[Mapping[Ordering, Callable[[], Order[Slot]]]] = {
+    "partition": PartitionOrder,
+    "key": lambda: KeyOrder(_key),
+    "none": NoOrder,
+}

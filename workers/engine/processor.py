@@ -6,28 +6,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from workers.calls.order import Ordering
 from workers.counting import Metrics
 from workers.emit.topics import DistinctTopics
+from workers.engine.backlog import Backlog
 from workers.engine.execute import Executor
 from workers.engine.fanout import Caller, Done, Job
 from workers.engine.letters import Letters, LetterSettings
 from workers.engine.output import Output
-from workers.engine.partition import PartitionRun, Slot
+from workers.engine.partition import ORDERS, PartitionRun, Slot
 from workers.engine.plain import Ends, Tombstones
 from workers.engine.report import ProcessorReport, ProcessorStatus
 from workers.engine.sites import sites_of
 from workers.engine.tally import Tally
 from workers.logs import log_event
-from workers.metrics import DRAIN_SECONDS, LOOP_SLICE_SECONDS, REBALANCES
+from workers.metrics import DRAIN_SECONDS, LOOP_SLICE_SECONDS, PARTITIONS_HELD, REBALANCES
 from workers.model import Document, Meta, Position, Refused, TopicPartition
 from workers.pipeline.program import Program
-from workers.ports import Batch, Invoker, Producer, Source, SourceRecord
-from workers.progress.frontier import Span
+from workers.ports import Batch, Invoker, Producer, Source
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class ProcessorSettings:
     drain_timeout_seconds: float
     revoke_drain_seconds: float
     max_dynamic_topics: int = 1_000
+    ordering: Ordering = "partition"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +60,6 @@ class Parts:
     dead_letters: Producer
     invokers: tuple[Invoker, ...]
     metrics: Metrics
-
-
-@dataclass(slots=True)
-class _Piece:
-    """A slice of a batch, from `start` on, that waits to be taken up whole.
-
-    Each slice is a span of its own: what a drain leaves of a batch must not hold back what is done of it.
-    """
-
-    partition: PartitionRun
-    records: list[SourceRecord]
-    span: Span
 
 
 class Processor:
@@ -88,8 +77,6 @@ class Processor:
         self._metrics = parts.metrics
         self._on_crash = on_crash
         self._source: Source | None = None
-        self._backlog: deque[_Piece] = deque()
-        self._more = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._highest: dict[TopicPartition, int] = {}
         self._is_halted = False
@@ -106,9 +93,10 @@ class Processor:
         caller = Caller(name, parts.metrics, self._done, on_crash)
         self.fanouts = sites_of(program, parts.invokers, caller)
         self.report = ProcessorReport(name, self.tally, parts.metrics)
-        self._slice_records = settings.slice_records
+        slice_records = settings.slice_records
         if self.fanouts:
-            self._slice_records = min(settings.slice_records, max(self.fanouts[0].at_once, 16))
+            slice_records = min(slice_records, max(self.fanouts[0].at_once, 16))
+        self._backlog = Backlog(slice_records)
 
     def start(self, source: Source) -> None:
         """Begin to take records from `source`."""
@@ -127,7 +115,8 @@ class Processor:
             return
         assert self._source is not None
         for key, position in positions.items():
-            self.partitions[key] = PartitionRun(key, position, self._source.freed)
+            order = ORDERS[self.settings.ordering]
+            self.partitions[key] = PartitionRun(key, position, self._source.freed, order())
         self._metrics.counter(REBALANCES, self.settings.name, "assigned").inc()
         log_event(
             log,
@@ -146,27 +135,7 @@ class Processor:
             self.tally.consumed[topic] += len(batch.offsets)
             self.tally.consumed_bytes[topic] += batch.size_bytes
             self._count_repeats(batch)
-            for start, stop, is_settled in partition.frontier.parts(batch.offsets):
-                if is_settled:
-                    self._skip(partition, batch, start, stop)
-                else:
-                    self._take(partition, batch, start, stop)
-        self._more.set()
-
-    def _take(self, partition: PartitionRun, batch: Batch, begin: int, end: int) -> None:
-        for start in range(begin, end, self._slice_records):
-            stop = min(start + self._slice_records, end)
-            span = partition.frontier.taken(batch.offsets[start:stop])
-            # The poll thread may hand over what it held when it was asked to be quiet. It stays open, so
-            # that nothing past it is committed, and is the next owner's.
-            if not partition.draining:
-                self._backlog.append(_Piece(partition, batch.records[start:stop], span))
-
-    def _skip(self, partition: PartitionRun, batch: Batch, start: int, stop: int) -> None:
-        """An earlier owner settled these, and said so in the map of its commit."""
-        partition.frontier.skipped(batch.offsets[start:stop])
-        self.tally.skipped += stop - start
-        partition.skipped(batch.records[start:stop])
+            self.tally.skipped += self._backlog.take(partition, batch)
 
     def take_end(self, partition: TopicPartition, next_offset: int) -> None:
         run = self.partitions.get(partition)
@@ -256,7 +225,7 @@ class Processor:
         began = time.monotonic()
         for run in runs:
             run.draining = True
-        self._backlog = deque(piece for piece in self._backlog if not piece.partition.draining)
+        self._backlog.drop_draining()
         for fanout in self.fanouts:
             fanout.drop_waiting()
         waits = [asyncio.create_task(run.drained()) for run in runs]
@@ -283,7 +252,7 @@ class Processor:
             self._metrics.forget(
                 processor=self.settings.name, topic=run.key.topic, partition=str(run.key.partition)
             )
-        self._backlog = deque(piece for piece in self._backlog if piece.partition.alive)
+        self._backlog.drop_draining()
         for fanout in self.fanouts:
             fanout.drop_waiting()
         if reason == "revoked":
@@ -296,17 +265,16 @@ class Processor:
         first = self.fanouts[0] if self.fanouts else None
         slice_seconds = self._metrics.histogram(LOOP_SLICE_SECONDS)
         while True:
-            if not self._backlog:
-                self._more.clear()
-                await self._more.wait()
-                continue
             if first is not None and not first.has_room():
                 await first.room()
                 continue
             if any(output.is_backed_up() for output in self._outputs):
                 await asyncio.sleep(0.005)
                 continue
-            piece = self._backlog.popleft()
+            piece = self._backlog.next()
+            if piece is None:
+                await self._backlog.more()
+                continue
             began = time.perf_counter()
             self.executor.run(piece.partition, piece.records, piece.span)
             for producer in self._producers:
@@ -353,6 +321,7 @@ class Processor:
     def status(self) -> ProcessorStatus:
         """What `penstock dev`, /status and the metrics show, as of now."""
         source = self._source.status() if self._source is not None else None
+        self._metrics.gauge(PARTITIONS_HELD, self.settings.name).set(self._backlog.held_partitions)
         return self.report.status(self.state, self.error, source, self.partitions.values(), self.fanouts)
 
 

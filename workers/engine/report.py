@@ -17,6 +17,7 @@ from workers.metrics import (
     COMMITTED_OFFSET,
     CONSUMER_LAG,
     FRONTIER_LAG,
+    MAP_CHARACTERS,
     MAPS_UNREADABLE,
     OLDEST_OPEN,
     PARTITIONS_ASSIGNED,
@@ -102,6 +103,7 @@ class ProcessorReport:
             open_records, committable = run.frontier.open_records(), run.frontier.committable()
             buffered += open_records
             metrics.gauge(FRONTIER_LAG, *labels).set(run.frontier.position - committable)
+            metrics.gauge(MAP_CHARACTERS, *labels).set(run.map_characters)
             if open_records:
                 where, since = self._standing.get(run, (committable, now))
                 standing[run] = (committable, now if where != committable else since)

@@ -40,8 +40,8 @@ def unreadable_text(partition: str, offset: int, reason: str) -> str:
     """What a processor that must not repeat results says of a commit whose map it cannot read."""
     return (
         f"the progress of {partition} beside the committed {offset} is unreadable: {reason}; results of "
-        f"records from {offset} on may be there already. Set options.onUnreadableProgress to replay to accept "
-        "that they are repeated, and take it out again once the processor runs"
+        f"records from {offset} on may be there already. Set options.onUnreadableProgress to replay to "
+        "accept that they are repeated, and take it out again once the processor runs"
     )
 
 

@@ -1,13 +1,10 @@
-"""When a call is tried again, and in which order results leave."""
+"""When a call is tried again."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.calls.order import Sequence
 from workers.calls.retry import RetryPolicy, next_delay
 
 SECONDS = st.floats(0, 1e6)
@@ -53,29 +50,3 @@ def test_waits_grow_to_the_cap(attempt: int, jitter: float) -> None:
     """A jittered part of base, 2 x base, 4 x base ... cap."""
     policy = RetryPolicy(100, 1e9, 0.1, 20.0)
     assert next_delay(policy, attempt, 0.0, jitter) == min(20.0, 0.1 * 2 ** (attempt - 1)) * jitter
-
-
-@dataclass
-class Item:
-    """One record in its place."""
-
-    number: int
-    is_ready: bool = False
-
-
-@given(st.permutations(range(12)), st.integers(1, 12))
-def test_results_leave_in_the_order_they_came(readiness: list[int], at_once: int) -> None:
-    """Whatever becomes ready when: nothing overtakes, nothing is lost, nothing ready waits at the front."""
-    sequence: Sequence[Item] = Sequence()
-    items = [Item(number) for number in range(12)]
-    for item in items:
-        sequence.add(item)
-    left: list[int] = []
-    for step in range(0, len(readiness), at_once):
-        for number in readiness[step : step + at_once]:
-            items[number].is_ready = True
-        left += [item.number for item in sequence.released()]
-        assert left == list(range(len(left)))
-        assert len(sequence) == 12 - len(left)
-        assert len(left) == 12 or not items[len(left)].is_ready
-    assert left == list(range(12))
