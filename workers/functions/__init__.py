@@ -11,6 +11,7 @@
 | `host` | all pools together, start and drain |
 | `context` | what a call knows: user, request, values, environment |
 | `host_calls` | what a function may ask of the host while it runs |
+| `http_calls` | `context.http`: requests through the host's allow list |
 | `answers` | bodies and headers in AWS's shapes |
 | `api` | HTTP |
 | `service` | `penstock functions serve`: run until a signal |

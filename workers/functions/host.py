@@ -18,6 +18,7 @@ from workers.functions import answers
 from workers.functions.api import Api
 from workers.functions.call import Call, Outcome
 from workers.functions.host_calls import HostFunction
+from workers.functions.http_calls import HttpCalls
 from workers.functions.manifest import Manifest, load
 from workers.functions.pool import Pool
 from workers.functions.settings import HostSettings
@@ -60,6 +61,8 @@ class FunctionHost:
     async def start(self) -> None:
         """Listen. Functions are started at their first call. Raises OSError when the port is taken."""
         self._loop = asyncio.get_running_loop()
+        self._http = HttpCalls(self.settings)
+        self._table = {**self._http.table(), **self._table}
         self._pools = {
             name: Pool(entry, self.settings, self, self._table)
             for name, entry in self.manifest.entries.items()
@@ -74,6 +77,7 @@ class FunctionHost:
             await self._site.start()
         except OSError:
             await self._runner.cleanup()
+            await self._http.close()
             raise
         self._port = self._runner.addresses[0][1]
         self._end_idle()
@@ -105,6 +109,7 @@ class FunctionHost:
             self._idle_timer.cancel()
         await asyncio.gather(*(pool.stop() for pool in self._pools.values()))
         await runner.cleanup()
+        await self._http.close()
         log.info("function host stopped", extra={"events_lost": lost})
 
     def hurry(self) -> None:

@@ -38,8 +38,8 @@ def answer(name: str, args: str) -> str:
         return json.dumps({"value": _TABLE[name](*json.loads(args))})
     except Refused as problem:
         return json.dumps({"error": str(problem)})
-    except (TypeError, ValueError, KeyError) as problem:
-        return json.dumps({"error": f"{name}: wrong arguments ({type(problem).__name__}: {problem})"})
+    except Exception as problem:  # the engine has no way to pass a Python error on; its text may quote a key
+        return json.dumps({"error": f"utils.{name}: wrong arguments ({type(problem).__name__})"})
 
 
 def _library(*names: str) -> list[Any]:
@@ -101,14 +101,14 @@ def _decrypt(kind: str, data: str, key: str) -> str:
 
 def _sign(kind: str, message: str, key: str, scheme: str) -> str:
     private = _key(key, "private", "utils.crypto.sign", kind)
-    return _binary(private.sign(message.encode(), _rsa_padding(scheme, "SHA256"), _digest("SHA256")))
+    return _binary(private.sign(message.encode(), _rsa_padding(scheme, "MAX_LENGTH"), _digest("SHA256")))
 
 
 def _verify(kind: str, message: str, key: str, signature: str, scheme: str) -> bool:
     public = _key(key, "public", "utils.crypto.verify", kind)
     return _holds(
         lambda: public.verify(
-            base64.b64decode(signature), message.encode(), _rsa_padding(scheme, "SHA256"), _digest("SHA256")
+            base64.b64decode(signature), message.encode(), _rsa_padding(scheme, "AUTO"), _digest("SHA256")
         )
     )
 
@@ -141,12 +141,13 @@ def _digest(name: str) -> Any:
     return getattr(hashes, name)()
 
 
-def _rsa_padding(scheme: str, digest: str) -> Any:
+def _rsa_padding(scheme: str, salt: str, digest: str = "SHA256") -> Any:
+    """`salt`: its length, one of the library's names."""
     (padding,) = _library("hazmat.primitives.asymmetric.padding")
     if scheme == "pkcs1v15":
         return padding.PKCS1v15()
     if scheme == "pss":
-        return padding.PSS(padding.MGF1(_digest(digest)), padding.PSS.AUTO)
+        return padding.PSS(padding.MGF1(_digest(digest)), getattr(padding.PSS, salt))
     raise Refused(f"utils.crypto: the signature scheme {scheme!r} is neither pss nor pkcs1v15")
 
 
@@ -171,18 +172,11 @@ def _jwt_signature(method: str, data: bytes, secret: str) -> bytes:
     private = _key(secret, "private", "utils.jwt.encode")
     if kind != "ES":
         scheme = "pss" if kind == "PS" else "pkcs1v15"
-        return bytes(private.sign(data, _jwt_padding(scheme, digest), _digest(digest)))
+        return bytes(private.sign(data, _rsa_padding(scheme, "DIGEST_LENGTH", digest), _digest(digest)))
     ec, asymmetric = _library("hazmat.primitives.asymmetric.ec", "hazmat.primitives.asymmetric.utils")
     r, s = asymmetric.decode_dss_signature(private.sign(data, ec.ECDSA(_digest(digest))))
     size = _ECDSA_HALF_BYTES[method]
     return bytes(r.to_bytes(size, "big") + s.to_bytes(size, "big"))
-
-
-def _jwt_padding(scheme: str, digest: str) -> Any:
-    (padding,) = _library("hazmat.primitives.asymmetric.padding")
-    if scheme == "pss":
-        return padding.PSS(padding.MGF1(_digest(digest)), padding.PSS.DIGEST_LENGTH)
-    return padding.PKCS1v15()
 
 
 def _jwt_decode(token: str, key: str, accepted: list[str] | None) -> dict[str, Any]:
@@ -216,7 +210,7 @@ def _jwt_holds(method: str, data: bytes, signature: bytes, key: str) -> bool:
         return hmac.compare_digest(hmac.new(key.encode(), data, digest.lower()).digest(), signature)
     public = _key(key, "public", "utils.jwt.decode")
     if kind != "ES":
-        padding = _jwt_padding("pss" if kind == "PS" else "pkcs1v15", digest)
+        padding = _rsa_padding("pss" if kind == "PS" else "pkcs1v15", "DIGEST_LENGTH", digest)
         return _holds(lambda: public.verify(signature, data, padding, _digest(digest)))
     size = _ECDSA_HALF_BYTES[method]
     if len(signature) != 2 * size:
