@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "worker": Entry("worker", "Run the processors of an app folder."),
     "functions": Entry("functions", "Serve the functions of an app folder by the Lambda Invoke API."),
     "topics": Entry("topics", "Compare the topics of a cluster with their contracts, and make them so."),
+    "dlq": Entry("dlq", "List, show and replay dead letters."),
     "kafka": Entry("kafka", "Start and stop an embedded Kafka for this machine."),
     "engine": Entry("engine", "One engine process of a worker; the supervisor starts it.", hidden=True),
 }

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Final, TypeVar
 
 import typer
 
 from topics.admin.apply import AdminFailed, TopicAdmin
-from topics.admin.plan import Refuse, Step, as_dict, plan
+from topics.admin.plan import ClusterState, Create, Refuse, Step, as_dict, plan
 from topics.contract import TopicContract
-from workers.appfolder import App, KafkaConnection, kafka_client_config, load_app
+from topics.replay import replay_contracts
+from workers.appfolder import App, KafkaConnection, ProcessorSpec, kafka_client_config, load_app
 from workers.cli.report import EXIT_FAILED, AppFolder, AsJson, say, write, write_json
 from workers.errors import Fatal, Invalid, Problem
 
@@ -41,7 +42,8 @@ def show_plan(folder: AppFolder, connection: Chosen = None, as_json: AsJson = Fa
     Example: penstock topics plan --app examples/orders --json
     """
     loaded = load_app(folder, os.environ)
-    steps = planned(loaded, choose(loaded, connection))[0]
+    chosen = choose(loaded, connection)
+    steps = planned(loaded, chosen, planned_replays(loaded, chosen))[0]
     if as_json:
         write_json({"steps": [as_dict(step) for step in steps]})
     else:
@@ -58,7 +60,8 @@ def apply(folder: AppFolder, connection: Chosen = None, as_json: AsJson = False)
     Example: penstock topics apply --app examples/orders
     """
     loaded = load_app(folder, os.environ)
-    steps = carry_out(loaded, choose(loaded, connection))
+    chosen = choose(loaded, connection)
+    steps = carry_out(loaded, chosen, planned_replays(loaded, chosen))
     if as_json:
         write_json({"done": [as_dict(step) for step in steps]})
     else:
@@ -85,8 +88,60 @@ def planned(
     """The steps, and who carries them out. Raises Fatal when the cluster does not answer."""
     contracts = [*(loaded.contracts[name] for name in sorted(loaded.contracts)), *more]
     admin = TopicAdmin(kafka_client_config(connection, "any"))
-    state = _answered(lambda: admin.read(contract.name for contract in contracts))
+    # A dead-letter topic takes what its sources take, which need no contract of their own.
+    names = {name for contract in contracts for name in (contract.name, *contract.dead_letters_of)}
+    state = _answered(lambda: admin.read(names))
     return plan(contracts, state), admin
+
+
+def planned_replays(loaded: App, connection: KafkaConnection) -> list[TopicContract]:
+    """The topics of replays, for each processor on the connection whose dead-letter topic has a contract:
+    whoever plans that one will not want another command to make these."""
+    specs = [
+        spec
+        for spec in loaded.processors
+        if spec.dead_letters.topic in loaded.contracts
+        and spec.program.source is not None
+        and loaded.connections[spec.program.source.connection] == connection
+    ]
+    if not specs:
+        return []
+    admin = TopicAdmin(kafka_client_config(connection, "any"))
+    state = _answered(lambda: admin.read({topic for spec in specs for topic in _sources(spec)}))
+    found = [one for spec in specs for one in _replays_of(loaded, spec, state)]
+    return list({one.name: one for one in found if one.name not in loaded.contracts}.values())
+
+
+def make_replay_topics(loaded: App, connection: KafkaConnection, spec: ProcessorSpec) -> Mapping[str, int]:
+    """Make the two topics that a replay of this processor writes, if they are missing; partitions by name.
+    Raises Fatal when the cluster refuses."""
+    admin = TopicAdmin(kafka_client_config(connection, "any"))
+    state = _answered(lambda: admin.read(_sources(spec)))
+    contracts = _replays_of(loaded, spec, state)
+    if not contracts:
+        raise Fatal(f"{', '.join(_sources(spec))}: none of the topics that {spec.name} reads is there")
+    names = {name for contract in contracts for name in (contract.name, *contract.dead_letters_of)}
+    there = _answered(lambda: admin.read(names))
+    steps = [step for step in plan(contracts, there) if isinstance(step, Create)]
+    _answered(lambda: admin.apply(steps))
+    made = {step.topic: step.partitions for step in steps}
+    return made | {name: found.partitions for name, found in there.topics.items()}
+
+
+def _replays_of(loaded: App, spec: ProcessorSpec, state: ClusterState) -> list[TopicContract]:
+    """The two contracts, those of topics/ if it has some; none without a source whose partitions are
+    known."""
+    sources = _sources(spec)
+    counts = [state.topics[topic].partitions for topic in sources if topic in state.topics]
+    counts += [loaded.contracts[topic].partitions for topic in sources if topic in loaded.contracts]
+    if not counts:
+        return []
+    made = replay_contracts(spec.name, sources, max(counts), spec.dead_letters.topic)
+    return [loaded.contracts.get(one.name, one) for one in made]
+
+
+def _sources(spec: ProcessorSpec) -> tuple[str, ...]:
+    return spec.program.source.topics if spec.program.source is not None else ()
 
 
 def carry_out(loaded: App, connection: KafkaConnection, more: Sequence[TopicContract] = ()) -> Sequence[Step]:

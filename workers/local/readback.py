@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from workers.local.failure import LocalFailure
 
@@ -60,6 +60,10 @@ class Reader:
         """The offset behind the last record of each partition."""
         return {place: self._watermarks(place)[1] for place in self.partitions(topics)}
 
+    def begins(self, topics: Iterable[str]) -> Places:
+        """The offset of the first record that each partition still has, or its end."""
+        return {place: self._watermarks(place)[0] for place in self.partitions(topics)}
+
     def committed(self, topics: Iterable[str]) -> Places:
         """What the group has committed; partitions without a commit are left out."""
         wanted = self.partitions(topics)
@@ -83,8 +87,9 @@ class Reader:
             for place in wanted
         }
 
-    def read(self, start: Places, end: Places, handle: Callable[[Message], None]) -> int:
-        """Hand over every record from `start` (a partition that is not in it: its beginning) to before `end`.
+    def read(self, start: Places, end: Places, handle: Callable[[Any], None]) -> int:
+        """Hand over every record, as a client's Message, from `start` (a partition that is not in it: its
+        beginning) to before `end`.
 
         Returns how many. Raises LocalFailure when the cluster stops answering.
         """
@@ -101,9 +106,7 @@ class Reader:
         finally:
             self._client.unassign()
 
-    def _read(
-        self, ranges: Mapping[tuple[str, int], tuple[int, int]], handle: Callable[[Message], None]
-    ) -> int:
+    def _read(self, ranges: Mapping[tuple[str, int], tuple[int, int]], handle: Callable[[Any], None]) -> int:
         count, left = 0, set(ranges)
         deadline = time.monotonic() + SILENT_SECONDS
         while left:

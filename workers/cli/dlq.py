@@ -1,0 +1,22 @@
+"""`penstock dlq`: what was dead-lettered, why, and once more through its processor."""
+
+from __future__ import annotations
+
+import typer
+
+from workers.cli import dlq_list, dlq_replay, dlq_show
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def dlq() -> None:
+    """Look at dead letters, and replay them.
+
+    Example: penstock dlq list orders --app examples/orders
+    """
+
+
+app.command(name="list")(dlq_list.list_letters)
+app.command(name="show")(dlq_show.show)
+app.command(name="replay")(dlq_replay.replay)
