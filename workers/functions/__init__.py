@@ -6,6 +6,8 @@
 | `names` | what a caller may write for a function: name, `name:alias`, partial or full ARN |
 | `settings` | every bound of the host |
 | `frames` | messages between the host and a worker process |
+| `launch` | how a worker process is started |
+| `processes` | what functions start beside themselves, as the system tells |
 | `worker` | one worker process: start, call, time-out, end |
 | `pool` | the workers and the waiting calls of one function |
 | `host` | all pools together, start and drain |

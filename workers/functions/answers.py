@@ -101,6 +101,12 @@ def exited(request_id: str, status: int | None) -> bytes:
     return function_error("Runtime.ExitError", f"RequestId: {request_id} Error: {how}")
 
 
+def too_many_processes(request_id: str, most: int) -> bytes:
+    """The function started more processes than it may have; all of them were ended with it."""
+    text = f"RequestId: {request_id} Error: Runtime exited with error: more than {most} processes"
+    return function_error("Runtime.ExitError", text)
+
+
 def response_too_large() -> bytes:
     """The function answered more than the Invoke API can carry."""
     text = f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."

@@ -14,7 +14,7 @@ from pathlib import Path
 from aiohttp import web
 
 from workers.errors import Invalid
-from workers.functions import answers
+from workers.functions import answers, processes
 from workers.functions.api import Api
 from workers.functions.call import Call, Outcome
 from workers.functions.host_calls import HostFunction
@@ -27,6 +27,8 @@ from workers.functions.worker import Worker
 log = logging.getLogger("penstock.functions")
 
 _IDLE_LOOKS = 10  # idle workers are looked for this often within `idle_seconds`
+# How often processes are looked at. A fork bomb in Python makes about 2,000 processes a second on two cores.
+_LOOK_SECONDS = 0.1
 _HANDLERS_SECONDS = 2.0  # answers are ready when the connections are closed; this is for slow readers of them
 
 
@@ -57,6 +59,8 @@ class FunctionHost:
         self._drain: asyncio.Task[object] | None = None
         self._runner: web.ServerRunner | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
+        self._look_timer: asyncio.TimerHandle | None = None
+        self._ends_strangers = False
 
     async def start(self) -> None:
         """Listen. Functions are started at their first call. Raises OSError when the port is taken."""
@@ -81,6 +85,7 @@ class FunctionHost:
             raise
         self._port = self._runner.addresses[0][1]
         self._end_idle()
+        self._look()
         log.info("function host started", extra={"endpoint": self.endpoint, "functions": len(self._pools)})
 
     @property
@@ -108,6 +113,10 @@ class FunctionHost:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         await asyncio.gather(*(pool.stop() for pool in self._pools.values()))
+        if self._look_timer is not None:
+            self._look_timer.cancel()
+        if self._ends_strangers:
+            processes.end_strangers(())
         await runner.cleanup()
         await self._http.close()
         log.info("function host stopped", extra={"events_lost": lost})
@@ -165,6 +174,21 @@ class FunctionHost:
         """One process is gone."""
         self._taken -= 1
         assert self._taken >= 0, "more workers gone than started"
+
+    def adopt_orphans(self) -> None:
+        """End also the processes that leave their worker's group. Only for a program that starts nothing but
+        this host: every other child of it would be ended too."""
+        self._ends_strangers = processes.adopt_orphans()
+
+    def _look(self) -> None:
+        workers = [worker for pool in self._pools.values() for worker in pool.workers()]
+        for worker in workers:
+            worker.look()
+        if self._ends_strangers:
+            count = processes.end_strangers({worker.pid for worker in workers})
+            if count:
+                log.warning("processes of functions ended", extra={"processes": count})
+        self._look_timer = self._loop.call_later(_LOOK_SECONDS, self._look)
 
     def _end_idle(self) -> None:
         for pool in self._pools.values():

@@ -64,7 +64,7 @@ class Pool:
     def submit(self, call: Call) -> None:
         """Run a call somebody waits for. Raises ApiError 429 when too many wait already."""
         if not self._give_to_free(call) and not self._give_failure(call):
-            if len(self._calls) >= self._settings.waiting_calls:
+            if self._open() >= self.entry.concurrency + self._settings.waiting_calls:
                 raise answers.throttled("Rate Exceeded.", "ReservedFunctionConcurrentInvocationLimitExceeded")
             self._calls.append(call)
             self._calls_wait()
@@ -92,6 +92,10 @@ class Pool:
         return [call.outcome for call in (*running, *self._calls, *self._events)]
 
     # --- what the host asks
+
+    def workers(self) -> list[Worker]:
+        """Every process of the function, in whatever state."""
+        return list(self._workers)
 
     def longest_free(self) -> Worker | None:
         """The worker that has been without work for the longest time."""
@@ -149,6 +153,10 @@ class Pool:
 
     # --- waiting and growing
 
+    def _open(self) -> int:
+        """Calls with somebody who waits for them: a call that a further worker will run is not in the way."""
+        return len(self._calls) + sum(worker.state is State.BUSY for worker in self._workers)
+
     def _give_to_free(self, call: Call) -> bool:
         while self._free:
             worker = self._free.pop()
@@ -168,7 +176,7 @@ class Pool:
         return any(worker.state in (State.FREE, State.BUSY) for worker in self._workers)
 
     def _calls_wait(self) -> None:
-        if not self._workers:
+        if not self._workers or not self._settings.waiting_calls:  # callers that may not wait for 50 ms
             self._grow()
         if self._tick is None and (self._calls or self._events):
             self._tick = self._loop.call_later(self._settings.grow_after_seconds, self._on_tick)

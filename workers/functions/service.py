@@ -41,6 +41,7 @@ async def _serve(host: FunctionHost, on_started: Callable[[str], None] | None) -
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
+    host.adopt_orphans()
     await host.start()
     if on_started is not None:
         on_started(host.endpoint)

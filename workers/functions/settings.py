@@ -21,8 +21,8 @@ class HostSettings:
     timeout_seconds: float = 30.0
     memory_bytes: int = 128 << 20  # AWS's default; a JavaScript worker itself takes 15 MB, a Python one 12
     concurrency: int = 10  # workers of one function: 10 x 15 MB; more only helps functions that wait
-    # Calls of one function that wait for a worker. Above: 429. Twice a call site's default of 64 calls in
-    # flight, from two workers.
+    # Calls of one function beyond its concurrency, which wait for a worker; above: 429, with 0 at once, as
+    # AWS does. Twice a call site's default of 64 calls in flight, from two workers.
     waiting_calls: int = 256
     # How long a call may wait for a worker before it gets 429 (its time-out starts when it runs). Below the
     # 60 s after which callers give up, so nothing runs for a caller that left.
@@ -30,6 +30,8 @@ class HostSettings:
     waiting_events: int = 1_000  # accepted `Event` calls of one function; above: 429
     waiting_event_bytes: int = 64 << 20  # the same for the whole host: 1,000 x 1 MiB would be 1 GiB
     workers: int = 64  # worker processes of the whole host: about 1 GB at 15 MB each
+    # What a Python function may start beside itself, processes and theirs; more ends it. A pool of 2 x 8 fits.
+    child_processes: int = 16
     idle_seconds: float = 300.0  # a worker without work for so long is ended
     # A further worker is started only when a call has waited this long: a call of 50 us drains a queue of 64
     # in 3 ms, and a start costs 40 ms of CPU that the running workers need.

@@ -11,25 +11,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
-import importlib.util
 import logging
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final, Protocol
 
-import orjson
-
-from workers.functions import answers, frames, host_calls
+from workers.functions import answers, frames, host_calls, launch, processes
 from workers.functions.call import Call, Failure, Outcome
 from workers.functions.context import CallContext
 from workers.functions.log_pipe import LogPipe
 from workers.functions.manifest import FunctionEntry
-from workers.functions.settings import MAX_FRAME_BYTES, MAX_RESPONSE_BYTES, HostSettings
+from workers.functions.settings import MAX_FRAME_BYTES, HostSettings
 
 log = logging.getLogger("penstock.functions")
 
@@ -37,6 +32,10 @@ _READ_BYTES: Final = 65_536  # under malloc's mmap threshold of 128 KiB: no mmap
 _EXIT_POLL_SECONDS: Final = 0.002  # a process whose pipe closed is gone within a few of these
 _EXIT_SECONDS: Final = 1.0  # how long it may keep running without its pipe before it is killed
 _KILL_SECONDS: Final = 5.0  # SIGKILL takes effect at once, but for a process stuck in the kernel
+# Answers of the host that a process does not read: more than a few of the largest, and it never will.
+_UNSENT_BYTES: Final = 64 << 20
+_IDLE_SECONDS: Final = 1.0  # a process that works on for longer after its call has answered ...
+_IDLE_CPU: Final = 0.5  # ... with more of a core than this runs away
 _OPEN_BATCHES: Final = (
     64  # host calls of one call that wait for the host; a function that asks for more is ended
 )
@@ -67,27 +66,6 @@ class Owner(Protocol):
         ...
 
 
-def command(entry: FunctionEntry, calls: int, results: int) -> list[str]:
-    """The command line of a worker process. Paths are handed over because JavaScript workers start without
-    `site`, which saves a third of their start, and because isolated mode (-I) keeps the host's own PYTHONPATH
-    out."""
-    paths = [str(Path(__file__).parents[2])]
-    program = "py_worker"
-    options = ["-I", "-X", "utf8"]
-    if entry.language == "javascript":
-        engine = importlib.util.find_spec("quickjs")
-        assert engine is not None, "quickjs-ng is a run-time dependency"
-        assert engine.origin is not None
-        paths.append(str(Path(engine.origin).parents[1]))
-        program = "js_worker"
-        options.append("-S")
-    boot = (
-        "import sys; sys.path[:0] = sys.argv[3:]; "
-        f"from workers.functions.sandbox.{program} import main; main(int(sys.argv[1]), int(sys.argv[2]))"
-    )
-    return [sys.executable, *options, "-c", boot, str(calls), str(results), *paths]
-
-
 class Worker:
     """One process. Not started until `start`; `ended` is done when the process is dead and reaped."""
 
@@ -112,13 +90,14 @@ class Worker:
         self._deadline: float | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._batches: set[asyncio.Task[None]] = set()
+        self._idle_cpu: tuple[float, float] | None = None
 
     def start(self) -> None:
         """Start the process and hand it its source. Raises OSError when the system has no room for it."""
         (calls, self._to), (self._from, results), (log_pipe, prints) = os.pipe(), os.pipe(), os.pipe()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own program, started without a shell
-                command(self.entry, calls, results),
+                launch.command(self.entry, calls, results),
                 stdin=subprocess.DEVNULL,
                 stdout=prints,
                 stderr=prints,
@@ -140,7 +119,7 @@ class Worker:
         self._logs = LogPipe(log_pipe)
         self._loop.add_reader(self._from, self._readable)
         self._expect_within(self._settings.load_seconds)
-        self._send(frames.pack(frames.LOAD, 0, self._load_message()))
+        self._send(frames.pack(frames.LOAD, 0, launch.load_message(self.entry, self._settings, self._table)))
 
     @property
     def pid(self) -> int:
@@ -164,6 +143,28 @@ class Worker:
     def kill(self) -> None:
         """End the process and all it started. A call it runs fails with Runtime.ExitError. Idempotent."""
         self._end("stopped", lambda request_id: answers.exited(request_id, -signal.SIGKILL))
+
+    def look(self) -> None:
+        """See what the process does that no frame tells: end it when it started too many others, or when it
+        works on although its call has answered. Python alone: a script can do neither."""
+        if self.entry.language != "python" or self.state is State.ENDED:
+            return
+        most = self._settings.child_processes
+        below = processes.descendants(self.pid, most)
+        if len(below) > most:
+            self._end("too many processes", lambda request_id: answers.too_many_processes(request_id, most))
+            return
+        now = self._loop.time()
+        if self.state is not State.FREE or now - self.free_since < _IDLE_SECONDS:
+            self._idle_cpu = None
+            return
+        used = processes.cpu_seconds([self.pid, *below])
+        if self._idle_cpu is None or self._idle_cpu[0] < self.free_since:
+            self._idle_cpu = now, used
+        elif now - self._idle_cpu[0] >= _IDLE_SECONDS:
+            if used - self._idle_cpu[1] > _IDLE_CPU * (now - self._idle_cpu[0]):
+                self._end("runs on after its call", lambda request_id: answers.exited(request_id, None))
+            self._idle_cpu = now, used
 
     # --- the wall clock
 
@@ -190,26 +191,11 @@ class Worker:
 
     # --- frames
 
-    def _load_message(self) -> bytes:
-        entry = self.entry
-        return orjson.dumps(
-            {
-                "name": entry.name,
-                "source": str(entry.source),
-                "text": entry.text,
-                "file": entry.file,
-                "timeoutSeconds": entry.timeout_seconds,
-                "memoryBytes": entry.memory_bytes,
-                "maxResponseBytes": MAX_RESPONSE_BYTES,
-                "environment": dict(entry.environment),
-                "hostFunctions": sorted(self._table),
-                "app": entry.app.as_data(),
-            }
-        )
-
     def _send(self, data: bytes) -> None:
         if self._unsent:
             self._unsent += data
+            if len(self._unsent) > _UNSENT_BYTES:
+                self._end("does not read", lambda request_id: answers.exited(request_id, None))
             return
         try:
             sent = os.write(self._to, data)

@@ -6,48 +6,26 @@ only, but the code may do what the host's user may do. Errors have the shapes of
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import io
 import json
 import os
 import resource
 import sys
-import time
 import traceback
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from typing import Any, Final
+from types import ModuleType
+from typing import Any, Final, NoReturn
 
 from workers.functions import frames
 from workers.functions.sandbox import child
+from workers.functions.sandbox.py_context import Context, Host
 
 _OPEN_FILES: Final = 256
 _HANDLERS: Final = ("handler", "lambda_handler")
-
-
-class Context:
-    """What a handler gets beside the event: the part of Lambda's context that has a meaning here."""
-
-    function_version = "$LATEST"
-
-    def __init__(self, message: dict[str, Any], call: child.Call) -> None:
-        self.function_name: str = message["name"]
-        self.memory_limit_in_mb = str(message["memoryBytes"] >> 20)
-        self.aws_request_id = call.request_id
-        self.client_context = _client_context(call.client_context)
-        self._deadline = time.monotonic() + message["timeoutSeconds"]
-
-    def get_remaining_time_in_millis(self) -> int:
-        """How long the call may still run."""
-        return max(0, int((self._deadline - time.monotonic()) * 1000))
-
-
-def _client_context(text: bytes) -> SimpleNamespace | None:
-    """`custom`, `env` and `client` are always there, as on Lambda; other keys are attributes too."""
-    return (
-        SimpleNamespace(**{"custom": None, "env": None, "client": None, **json.loads(text)}) if text else None
-    )
 
 
 class Program:
@@ -55,6 +33,7 @@ class Program:
 
     def __init__(self, message: dict[str, Any], channel: child.Channel) -> None:
         self._message, self._channel = message, channel
+        self._host = Host(channel)
         self._root = str(Path(message["source"][: -len(message["file"])]))
         self._handler = self._find_handler(self._import())
 
@@ -101,22 +80,30 @@ class Program:
         Lambda."""
         try:
             (event, *_) = json.loads(call.args)
-            result = self._handler(event, Context(self._message, call))
-        except MemoryError as problem:
-            self._send_error(frames.FAILED_LAST, call, "MemoryError", str(problem) or "out of memory", [])
-            child.end()
+            result = self._handler(event, Context(self._message, call, self._host))
+        except MemoryError:
+            self._end_without_memory(call)
         except Exception as problem:
             trace = self._trace(problem)
-            self._send_error(frames.FAILED, call, type(problem).__name__, str(problem), trace)
+            self._send_error(frames.FAILED, call, type(problem).__name__, _text(problem), trace)
             return
         try:
             answer = _to_json(result)
+        except MemoryError:
+            self._end_without_memory(call)
         except (TypeError, ValueError, RecursionError) as problem:
             text = f"Unable to marshal response: {problem}"
             self._send_error(frames.FAILED, call, "Runtime.MarshalError", text, [])
             return
         error = child.too_large(len(answer), self._message["maxResponseBytes"])
         self._channel.send(frames.FAILED if error else frames.SUCCEEDED, call.number, error or answer)
+
+    def _end_without_memory(self, call: child.Call) -> NoReturn:
+        """What the function keeps may leave no room for the next call."""
+        memory_mb = self._message["memoryBytes"] >> 20
+        text = f"the function needs more than its {memory_mb} MB of memory"
+        self._send_error(frames.FAILED_LAST, call, "MemoryError", text, [])
+        child.end()
 
     def _send_error(self, kind: int, call: child.Call, error_type: str, text: str, trace: list[str]) -> None:
         error = {
@@ -139,12 +126,32 @@ class Program:
         return [line.replace(self._root + os.sep, "") for line in traceback.format_list(kept)]
 
 
+def _text(problem: BaseException) -> str:
+    """An exception's text; its class may have none to give."""
+    try:
+        return str(problem)
+    except Exception:
+        return f"a {type(problem).__name__} that cannot be described"
+
+
 def _to_json(value: Any) -> bytes:
     """The answer. Non-finite numbers are refused, they are no JSON; half surrogate pairs stay escaped."""
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_extended).encode("utf-8")
     except UnicodeEncodeError:
-        return json.dumps(value, allow_nan=False).encode("ascii")
+        return json.dumps(value, allow_nan=False, default=_extended).encode("ascii")
+
+
+def _extended(value: Any) -> Any:
+    """Dates, and the types of `bson` where the function itself uses that package, as Extended JSON."""
+    if isinstance(value, datetime):
+        aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+        text = aware.astimezone(UTC).isoformat(timespec="milliseconds")
+        return {"$date": text.replace("+00:00", "Z")}
+    json_util = importlib.import_module("bson.json_util") if "bson" in sys.modules else None
+    if json_util is None:
+        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+    return json_util.default(value)
 
 
 def _unbuffer() -> None:
@@ -162,10 +169,14 @@ def main(calls: int, results: int) -> None:
     os.environ.clear()
     os.environ.update(message["environment"])
     sys.argv[:] = [message["file"]]
+    # A saved file is live at once: byte code is found by whole seconds and sizes and would hide a change.
+    sys.dont_write_bytecode = True
     # The function finds modules beside its source and installed ones, and nothing of the host's own code.
     sys.path[0] = str(Path(message["source"]).parent)
     child.bound(resource.RLIMIT_CORE, 0)
     child.bound(resource.RLIMIT_NOFILE, _OPEN_FILES)
+    if message["mostTasks"] is not None:
+        child.bound(resource.RLIMIT_NPROC, message["mostTasks"])
     child.bound_memory(message["memoryBytes"])
     try:
         program = Program(message, channel)
