@@ -29,6 +29,9 @@ log = logging.getLogger("penstock.functions")
 _IDLE_LOOKS = 10  # idle workers are looked for this often within `idle_seconds`
 # How often processes are looked at. A fork bomb in Python makes about 2,000 processes a second on two cores.
 _LOOK_SECONDS = 0.1
+# With fewer processes than functions that are called all the time these take turns, each for a cold start of
+# 40 ms.
+_TURN_SECONDS = 0.5
 _HANDLERS_SECONDS = 2.0  # answers are ready when the connections are closed; this is for slow readers of them
 
 
@@ -54,6 +57,8 @@ class FunctionHost:
         self._table = dict(host_functions or {})
         self._pools: dict[str, Pool] = {}
         self._taken = 0
+        self._starved: set[Pool] = set()
+        self._yielded = 0.0
         self._event_bytes = 0
         self._hurried = False
         self._drain: asyncio.Task[object] | None = None
@@ -159,16 +164,32 @@ class FunctionHost:
 
     # --- room for processes, for the pools
 
-    def try_take(self) -> bool:
+    def try_take(self, pool: Pool) -> bool:
         """Room for one more process. At the bound the worker idle for the longest time is ended, so that a
         later try succeeds: functions that are called always win over functions that are not."""
         if self._taken < self.settings.workers:
             self._taken += 1
+            self._starved.discard(pool)
             return True
+        self._starved.add(pool)
         idle = [worker for pool in self._pools.values() if (worker := pool.longest_free())]
         if idle:
             min(idle, key=_free_since).kill()
         return False
+
+    def must_yield(self, pool: Pool) -> bool:
+        """When no worker is idle, the busy ones are shared: a function with at least two workers more than
+        one that waits gives one up, and one that waits with none gets its turn."""
+        if not self._starved:
+            return False
+        self._starved = {one for one in self._starved if one.is_waiting()}
+        have = len(pool.workers())
+        least = min((len(one.workers()) for one in self._starved if one is not pool), default=have)
+        now = self._loop.time()
+        if have - least < 2 and (least or have == least or now - self._yielded < _TURN_SECONDS):
+            return False
+        self._yielded = now
+        return True
 
     def give_back(self) -> None:
         """One process is gone."""

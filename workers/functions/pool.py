@@ -29,8 +29,12 @@ _STARTING_AT_ONCE: Final = max(2, os.cpu_count() or 1)
 class Room(Protocol):
     """The host's bound on worker processes; kept by `host.FunctionHost`."""
 
-    def try_take(self) -> bool:
+    def try_take(self, pool: Pool) -> bool:
         """Room for one more process, or False (another function's idle worker may then be ended for it)."""
+        ...
+
+    def must_yield(self, pool: Pool) -> bool:
+        """Whether `pool` has to end a worker that comes free, because another one has far fewer and waits."""
         ...
 
     def give_back(self) -> None:
@@ -97,6 +101,10 @@ class Pool:
         """Every process of the function, in whatever state."""
         return list(self._workers)
 
+    def is_waiting(self) -> bool:
+        """Whether calls wait for a worker."""
+        return bool(self._calls or self._events)
+
     def longest_free(self) -> Worker | None:
         """The worker that has been without work for the longest time."""
         return self._free[0] if self._free else None
@@ -126,6 +134,9 @@ class Pool:
         if worker in self._starting:
             self._starting.discard(worker)
             self._failure = None
+        elif self._room.must_yield(self):
+            worker.kill()
+            return
         if self._calls:
             worker.take(self._calls.popleft())
         elif self._events:
@@ -201,7 +212,7 @@ class Pool:
             _STARTING_AT_ONCE - len(self._starting),
         )
         for _ in range(wanted):
-            if not self._room.try_take():
+            if not self._room.try_take(self):
                 return
             worker = Worker(self.entry, self._settings, self, self._table)
             try:

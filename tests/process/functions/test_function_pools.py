@@ -134,6 +134,44 @@ async def test_a_full_host_ends_an_idle_worker_for_a_function_that_is_called(tmp
         assert _status(host, "a")["workers"] + _status(host, "b")["workers"] == 1
 
 
+async def test_without_a_queue_a_call_runs_or_is_refused_at_once(tmp_path: Path) -> None:
+    """`waiting_calls=0`: as many as the concurrency run, each in a worker of its own; one more gets 429."""
+    write_functions(tmp_path, {"f.py": GATED})
+    gate = str(tmp_path / "gate")
+    async with embedded_host(tmp_path, HostSettings(concurrency=2, waiting_calls=0)) as host:
+        running = [asyncio.create_task(host.call("f", gate)) for _ in range(2)]
+        await _until(lambda: _status(host, "f")["running"] == 2)
+        refused = await host.call("f", gate)
+        _open(gate)
+        statuses = [(await call).status for call in running]
+    assert (refused.status, refused.json()["Reason"]) == (
+        429,
+        "ReservedFunctionConcurrentInvocationLimitExceeded",
+    )
+    assert statuses == [200, 200]
+
+
+async def test_a_busy_function_leaves_processes_to_others(tmp_path: Path) -> None:
+    """One function has calls for every process all the time; another one is answered nevertheless."""
+    write_functions(
+        tmp_path,
+        {"busy.py": "import time\ndef handler(e, c): time.sleep(0.02)\n", "a.js": ADD_ONE, "b.js": ADD_ONE},
+    )
+    async with embedded_host(tmp_path, HostSettings(workers=2, concurrency=2)) as host:
+        stopped = False
+
+        async def keep_busy() -> None:
+            while not stopped:
+                assert (await host.call("busy")).status == 200
+
+        callers = [asyncio.create_task(keep_busy()) for _ in range(6)]
+        await _until(lambda: _status(host, "busy")["running"] == 2)
+        first, second = await asyncio.wait_for(asyncio.gather(host.call("a", 1), host.call("b", 2)), 10)
+        stopped = True
+        await asyncio.gather(*callers)
+    assert (first.json(), second.json()) == (2, 3)
+
+
 async def test_idle_workers_are_ended(tmp_path: Path) -> None:
     """A function that nobody calls costs nothing after a while, and runs again when called."""
     write_functions(tmp_path, {"a.js": ADD_ONE})
