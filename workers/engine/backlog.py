@@ -49,7 +49,7 @@ class Backlog:
         skipped = 0
         for start, stop, is_settled in partition.frontier.parts(batch.offsets):
             if is_settled:
-                partition.skip(batch.offsets[start:stop], batch.records[start:stop])
+                partition.pass_over(batch.offsets[start:stop], batch.records[start:stop])
                 skipped += stop - start
             else:
                 self._cut(partition, batch, start, stop)

@@ -144,13 +144,22 @@ class PartitionRun:
 
     def settled(self, slot: Slot) -> None:
         """A record on the path with calls is done for good."""
+        self.name_settled(slot)
+        self.give_room(slot)
+
+    def name_settled(self, slot: Slot) -> None:
+        """Its position says from here on that a record has settled: it is part of a transaction, which goes
+        on until it commits."""
         slot.span.settle(slot.index)
-        del self.slots[slot.span.offsets[slot.index]]
+        del self.slots[slot.offset]
         self._changes += 1
+
+    def give_room(self, slot: Slot) -> None:
+        """The record is out of memory."""
         if self.alive:
             self._freed(self.key, 1, slot.size_bytes)
 
-    def skip(self, offsets: list[int], records: list[SourceRecord]) -> None:
+    def pass_over(self, offsets: list[int], records: list[SourceRecord]) -> None:
         """Records came that an earlier owner settled, and said so in the map of its commit."""
         self.frontier.skipped(offsets)
         self._freed(self.key, len(records), sum(map(len, records)))  # type: ignore[arg-type]
@@ -198,6 +207,10 @@ class Slot:
         self.tried_site = 0
         self.tried = 0
 
+    @property
+    def offset(self) -> int:
+        return self.span.offsets[self.index]
+
     def spread(self, place: int, count: int) -> int:
         """The document at `place` became `count`. Returns the first of their places, which are given out at
         the end, so that those of documents already under way stay theirs."""
@@ -208,6 +221,16 @@ class Slot:
             self._spread = {}
         self._spread[place] = range(first, first + count)
         return first
+
+    def name_of(self, place: int) -> str:
+        """Which of the record's documents stands at `place`, whatever answered when: empty for the record
+        itself, `2` for the third that it became, `2.0` for the first that this one became later."""
+        steps: list[str] = []
+        while place and self._spread is not None:
+            parent, places = next(one for one in self._spread.items() if place in one[1])
+            steps.append(str(place - places.start))
+            place = parent
+        return ".".join(reversed(steps))
 
     def put_in_order(self) -> None:
         """Bring the outputs into the order of the documents: several calls in a row may have made several

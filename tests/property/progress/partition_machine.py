@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections import Counter
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -25,6 +25,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from workers.calls.order import KeyOrder, NoOrder, Order, Ordering, PartitionOrder
 from workers.engine.partition import PartitionRun, Slot
 from workers.model import Position, TopicPartition
 from workers.progress import checkpoint
@@ -33,16 +34,14 @@ KEY: Final = TopicPartition("orders", 0)
 PARTITIONS: Final = 8
 MAX_ATTEMPTS: Final = 3
 MAX_OPEN: Final = 12
+KEYS: Final = 3
+
+
+Lane: TypeAlias = Literal["results", "dead"]
 
 
 class Record:
     """A record of the source. Its size is 1 byte, so that bytes count records."""
-
-    def __init__(self, offset: int) -> None:
-        self._offset = offset
-
-    def offset(self) -> int:
-        return self._offset
 
     def value(self) -> bytes:
         return b"x"
@@ -52,26 +51,24 @@ class Record:
 
 
 class PartitionMachine(RuleBasedStateMachine):
-    """What the world holds (the log, what was written, the last commit) and one owner at a time."""
+    """What the world holds (the log, what was written and settled, the last commit) and one owner at a
+    time."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        # The world.
-        self.log: list[int] = []
-        self.written: list[int] = []
-        self.settled: set[int] = set()
-        self.attempts: Counter[int] = Counter()
-        self.unsaved: Counter[int] = Counter()
-        self.committed = Position(0)
-        self.text: str | None = None
-        # The owner.
-        self.run: PartitionRun | None = None
-        self.held = 0
+    ordering: Ordering = "partition"
 
     @initialize(start=st.sampled_from([0, 7, 2**40]))
     def begin(self, start: int) -> None:
         self.end = start
         self.committed = Position(start)
+        self.text: str | None = None
+        self.log: list[int] = []
+        self.settled: set[int] = set()
+        self.written: list[int] = []
+        self.attempts: Counter[int] = Counter()
+        self.saved: dict[int, int] = {}
+        self.forgotten: Counter[int] = Counter()
+        self.run: PartitionRun | None = None
+        self.life: list[int] = []
 
     # The world.
 
@@ -88,27 +85,15 @@ class PartitionMachine(RuleBasedStateMachine):
     @rule()
     def assign(self) -> None:
         """A new owner reads the text of the last commit, and nothing else."""
-        start = self.committed
-        if self.text is not None:
-            found = checkpoint.decode(self.text, self.committed.offset)
-            assert isinstance(found, checkpoint.Checkpoint), found
-            start = found.from_offset(self.committed.offset)
-        self.run = PartitionRun(KEY, start, self._freed)
-        self.started_at = start.offset
-        self.known = {
-            offset: tried
-            for first, stop, _, tried in start.tried
-            for offset in self.log
-            if first <= offset < stop
-        }
+        start = self._read_commit()
+        self.run = PartitionRun(KEY, start, self._freed, self._order())
+        self.known = dict(self.saved)
         self.fetched = start.offset
         self.held = 0
-        self.taken: set[int] = set()
         self.calling: dict[int, Slot] = {}
-        self.unacked: list[Slot] = []
-        self.ended: set[int] = set()
+        self.lanes: dict[Lane, list[Slot]] = {"results": [], "dead": []}
+        self.life = []
         self.asked: tuple[Position, dict[int, int]] | None = None
-        self.life: list[int] = []
 
     @precondition(lambda self: self.run is not None and self.held < MAX_OPEN)
     @rule(count=st.integers(1, 6))
@@ -125,45 +110,45 @@ class PartitionMachine(RuleBasedStateMachine):
         assert [at for first, stop, _ in parts for at in range(first, stop)] == list(range(len(offsets)))
         for first, stop, is_settled in parts:
             some = offsets[first:stop]
-            records: list[Any] = [Record(offset) for offset in some]
+            records: list[Any] = [Record() for _ in some]
             if is_settled:
                 assert self.settled >= set(some), f"skipped unsettled {set(some) - self.settled}"
-                self.run.frontier.skipped(some)
-                self.run.skipped(records)
-                continue
-            span = self.run.frontier.taken(some)
-            for index, record in enumerate(records):
-                slot = Slot(self.run, record, span, index)
-                self.run.take_up(slot)
-                self.taken.add(some[index])
-                self.calling[some[index]] = slot
-                assert slot.tried == self.known.get(some[index], 0), "attempts of earlier owners are known"
+                self.run.pass_over(some, records)
+            else:
+                self._take_up(some, records)
+
+    def _take_up(self, offsets: list[int], records: list[Any]) -> None:
+        assert self.run is not None
+        span = self.run.frontier.taken(offsets)
+        for index, offset in enumerate(offsets):
+            slot = Slot(self.run, records[index], span, index)
+            self.run.take_up(slot)
+            self.calling[offset] = slot
+            known = self.known.get(offset, 0)
+            assert slot.tried == known, f"{offset} was tried {known} times, its new owner says {slot.tried}"
 
     @precondition(lambda self: self.run is not None and self.calling)
-    @rule(data=st.data(), outcome=st.sampled_from(["ok", "ok", "ok", "dropped", "fail", "fail"]))
+    @rule(data=st.data(), outcome=st.sampled_from(["ok", "ok", "ok", "drop", "fail", "fail"]))
     def call(self, data: st.DataObject, outcome: str) -> None:
-        """A call of any open record ends, in any order. The last attempt's failure is a dead letter."""
+        """A call of any open record ends, in any order. When the attempts are used up it is a dead letter."""
         offset = data.draw(st.sampled_from(sorted(self.calling)))
         slot = self.calling[offset]
-        if slot.tried < MAX_ATTEMPTS:
+        if slot.tried >= MAX_ATTEMPTS:
+            outcome = "fail"
+        else:
             slot.tried += 1
             self.attempts[offset] += 1
-            self.unsaved[offset] += 1
-        elif outcome == "fail":
-            outcome = "ok"  # an owner that finds the attempts used up dead-letters without a call
         if outcome == "fail" and slot.tried < MAX_ATTEMPTS:
             return
-        del self.calling[offset]
-        slot.outputs = ["dropped" if outcome == "dropped" else object()]
-        slot.is_ready = True
+        self._end(offset, outcome)
         self._release()
 
-    @precondition(lambda self: self.run is not None and self.unacked)
-    @rule(data=st.data())
-    def ack(self, data: st.DataObject) -> None:
-        """The broker acks one of the records under way: results and dead letters are two topics."""
-        slot = self.unacked.pop(data.draw(st.integers(0, len(self.unacked) - 1)))
-        self._settle(slot)
+    @precondition(lambda self: self.run is not None and any(self.lanes.values()))
+    @rule(lane=st.sampled_from(["results", "dead"]))
+    def ack(self, lane: Lane) -> None:
+        """The broker acks: in order within a topic, results and dead letters as they come."""
+        if self.lanes[lane]:
+            self._settle(self.lanes[lane].pop(0))
 
     @precondition(lambda self: self.run is not None)
     @rule()
@@ -184,19 +169,21 @@ class PartitionMachine(RuleBasedStateMachine):
     def revoke(self) -> None:
         """The partition moves in peace: what is committable is committed, the rest is abandoned."""
         self._commit(*self._position())
-        self._release_partition()
+        self._gone(len(self.lanes["results"]))
 
     @precondition(lambda self: self.run is not None)
-    @rule()
-    def crash(self) -> None:
-        """The owner is gone, and what it had not committed with it."""
-        self._release_partition()
+    @rule(share=st.floats(0, 1))
+    def crash(self, share: float) -> None:
+        """The owner is gone, with what it had not committed; of what was under way the first part arrives."""
+        self._gone(round(len(self.lanes["results"]) * share))
 
     # What must hold.
 
     @invariant()
     def nothing_is_committed_before_it_settled(self) -> None:
         """Below the committed offset and in the map stands only what has settled."""
+        if not hasattr(self, "end"):
+            return
         position = self._read_commit()
         below = {offset for offset in self.log if offset < position.offset}
         named = {o for first, stop in position.settled for o in self.log if first <= o < stop}
@@ -205,56 +192,176 @@ class PartitionMachine(RuleBasedStateMachine):
 
     @invariant()
     def order_is_kept(self) -> None:
-        """Within a life results rise; over all lives what is written first rises, too."""
-        if self.run is not None:
-            assert self.life == sorted(self.life), f"out of order: {self.life}"
+        """Within a life the results of a lane rise, and over all lives what is written first does. A lane is
+        the partition, or a key; without an order there is none."""
+        if not hasattr(self, "end"):
+            return
         firsts = list(dict.fromkeys(self.written))
-        assert firsts == sorted(firsts), f"out of order over owners: {firsts}"
+        for lane in self.lanes_of_order():
+            life = [offset for offset in self.life if offset % KEYS in lane]
+            assert life == sorted(life), f"out of order: {life}"
+            over_lives = [offset for offset in firsts if offset % KEYS in lane]
+            assert over_lives == sorted(over_lives), f"out of order over owners: {over_lives}"
 
     @invariant()
     def attempts_are_bounded(self) -> None:
-        """Beyond the most only by what crashes made unknown."""
-        for offset, made in self.attempts.items():
-            assert made <= MAX_ATTEMPTS + self.forgotten[offset], f"{offset} was tried {made} times"
+        """Only what a crash made unknown comes on top."""
+        if hasattr(self, "end"):
+            for offset, made in self.attempts.items():
+                bound = MAX_ATTEMPTS + self.forgotten[offset]
+                assert made <= bound, f"{offset} was tried {made} times, {bound} allowed"
 
     @invariant()
     def room_is_given_back_exactly(self) -> None:
         """What is held is what was taken and has not settled."""
-        if self.run is not None:
-            assert self.held == len(self.taken) - len(self.ended) == self.run.frontier.open_records()
+        if hasattr(self, "end") and self.run is not None:
+            assert self.held == self.run.frontier.open_records()
 
     def teardown(self) -> None:
-        """The last owner goes through to the end: nothing was skipped, and the commit is at the end."""
+        """A last owner goes through to the end: nothing was skipped, and the commit is at the end."""
         if not hasattr(self, "end"):
             return
         if self.run is None:
             self.assign()
+        self._finish()
+        while self.log and self.fetched <= self.log[-1]:
+            self.poll(50)
+            self._finish()
         assert self.run is not None
-        while self.fetched < self.end:
-            self.poll_all()
         self.run.frontier.reached(self.end)
         self._commit(*self._position())
         assert self.settled == set(self.log), f"skipped {sorted(set(self.log) - self.settled)}"
-        assert self.committed.offset == self.end
-        assert not self.committed.settled
+        assert self.committed == Position(self.end)
         self.order_is_kept()
 
     # Steps.
 
-    @property
-    def forgotten(self) -> Counter[int]:
-        """Attempts that no commit knew of when their owner ended."""
-        return self._forgotten
+    def lanes_of_order(self) -> list[set[int]]:
+        """The remainders of offsets that share a lane."""
+        if self.ordering == "partition":
+            return [set(range(KEYS))]
+        return [{key} for key in range(KEYS)] if self.ordering == "key" else []
 
-    _forgotten: Counter[int]
+    def _order(self) -> Order[Slot]:
+        if self.ordering == "partition":
+            return PartitionOrder()
+        return KeyOrder(lambda slot: b"%d" % (_offset(slot) % KEYS)) if self.ordering == "key" else NoOrder()
 
-    def poll_all(self) -> None:
-        self.held_before = self.held
-        PartitionMachine.poll(self, 50)
+    def _freed(self, _key: TopicPartition, records: int, size_bytes: int) -> None:
+        assert records == size_bytes
+        self.held -= records
+
+    def _finish(self) -> None:
         for offset in sorted(self.calling, reverse=True):
-            slot = self.calling.pop(offset)
-            slot.outputs = [object()]
-            slot.is_ready = True
+            self._end(offset, "ok")
         self._release()
-        while self.unacked:
-            self._settle(self.unacked.pop())
+        for lane in self.lanes.values():
+            while lane:
+                self._settle(lane.pop(0))
+
+    def _end(self, offset: int, outcome: str) -> None:
+        slot = self.calling.pop(offset)
+        slot.outputs = [outcome]
+        slot.is_ready = True
+        assert self.run is not None
+        self.run.order.ready(slot)
+
+    def _release(self) -> None:
+        assert self.run is not None
+        for slot in self.run.order.released():
+            (outcome,) = slot.outputs
+            if outcome == "drop":
+                self._settle(slot)
+                continue
+            if outcome == "ok":
+                self.life.append(_offset(slot))
+            self.lanes["results" if outcome == "ok" else "dead"].append(slot)
+
+    def _settle(self, slot: Slot) -> None:
+        self.settled.add(_offset(slot))
+        if slot.outputs == ["ok"]:
+            self.written.append(_offset(slot))
+        slot.partition.settled(slot)
+
+    def _position(self) -> tuple[Position, dict[int, int]]:
+        """What the owner says, and the attempts that it must say: of all that has not settled."""
+        assert self.run is not None
+        tried = {**self.known, **{_offset(slot): slot.tried for slot in self.run.slots.values()}}
+        return self.run.position(), {
+            o: count for o, count in tried.items() if count and o not in self.settled
+        }
+
+    def _commit(self, position: Position, tried: dict[int, int]) -> None:
+        assert position.offset >= self.committed.offset, "commits never fall"
+        self.text = checkpoint.encode(PARTITIONS, position)
+        assert len(self.text) <= checkpoint.MAX_CHARACTERS
+        self.committed = Position(position.offset)
+        self.committed = self._read_commit()
+        found = {
+            offset: count
+            for first, stop, _, count in self.committed.tried
+            for offset in self.log
+            if first <= offset < stop
+        }
+        assert found.items() >= tried.items(), f"tried {tried}, committed {found}"
+        self.saved = tried
+
+    def _read_commit(self) -> Position:
+        if self.text is None:
+            return self.committed
+        found = checkpoint.decode(self.text, self.committed.offset)
+        assert isinstance(found, checkpoint.Checkpoint), found
+        return found.from_offset(self.committed.offset)
+
+    def _gone(self, arrived: int) -> None:
+        """The owner ends; the first `arrived` results under way are written all the same, without an ack."""
+        assert self.run is not None
+        self.written += [_offset(slot) for slot in self.lanes["results"][:arrived]]
+        for offset, slot in self.run.slots.items():
+            self.forgotten[offset] += slot.tried - self.saved.get(offset, 0)
+        self.run.release()
+        self.run = None
+
+
+class KeyMachine(PartitionMachine):
+    """The same with `ordering: key`."""
+
+    ordering = "key"
+
+
+class NoOrderMachine(PartitionMachine):
+    """The same with `ordering: none`."""
+
+    ordering = "none"
+
+
+MACHINES: Final = (PartitionMachine, KeyMachine, NoOrderMachine)
+
+
+def _offset(slot: Slot) -> int:
+    return slot.span.offsets[slot.index]
+
+
+def explore(machine: type[PartitionMachine], examples: int, *, steps: int = 40) -> None:
+    """Run the machine. Raises AssertionError with the shortest failing story."""
+    profile = settings(
+        max_examples=examples, stateful_step_count=steps, deadline=None, database=None,
+        suppress_health_check=list(HealthCheck), print_blob=False,
+    )  # fmt: skip
+    run_state_machine_as_test(machine, settings=profile)
+
+
+def main() -> None:
+    """The long run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--examples", type=int, default=10_000)
+    arguments = parser.parse_args()
+    for machine in MACHINES:
+        began = time.monotonic()
+        explore(machine, arguments.examples)
+        seconds = time.monotonic() - began
+        print(f"{machine.__name__}: {arguments.examples} examples in {seconds:.0f} s, nothing found")
+
+
+if __name__ == "__main__":
+    main()
