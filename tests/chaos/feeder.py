@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import Final
@@ -13,6 +14,10 @@ from tests.chaos.fates import key_of, value_of
 # The first part at once, so that there is a backlog from the beginning.
 AT_ONCE_SHARE: Final = 0.15
 PACE_SECONDS: Final = 0.05
+# A broker that is killed on purpose is nothing to tell about.
+QUIET: Final = logging.getLogger("tests.chaos.client")
+QUIET.addHandler(logging.NullHandler())
+QUIET.propagate = False
 
 
 class Feeder(threading.Thread):
@@ -31,8 +36,8 @@ class Feeder(threading.Thread):
                 "linger.ms": 5,
                 "message.timeout.ms": 0,
                 "queue.buffering.max.messages": 1_000_000,
-                "log_level": 0,
-            }
+            },
+            logger=QUIET,
         )
 
     @property

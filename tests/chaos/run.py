@@ -134,12 +134,14 @@ class ChaosRun:
             round(options.kills * (nth + 1) / (options.broker_restarts + 1))
             for nth in range(options.broker_restarts)
         }
+        free_at = began
         for kill in range(1, options.kills + 1):
-            self._pass(began + kill * options.every_seconds)
+            self._pass(max(began + kill * options.every_seconds, free_at))
             self._kill(world, app)
             if kill in restarts:
                 self._pass(time.monotonic() + options.every_seconds / 2)
                 self._restart(server)
+                free_at = time.monotonic() + options.every_seconds / 2
 
     def _kill(self, world: World, app: Path) -> None:
         number = self._random.choice(sorted(self._running))

@@ -12,6 +12,7 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.chaos.feeder import QUIET
 from tests.chaos.judge import Sample
 from tests.chaos.options import Topics, group_of
 from tests.scenarios.world import WorkerProcess
@@ -33,7 +34,7 @@ class Asker:
         self._topics = topics
         self._numbers = range(partitions)
         self._consumer = Consumer(
-            {"bootstrap.servers": bootstrap, "group.id": group_of(topics), "log_level": 0}
+            {"bootstrap.servers": bootstrap, "group.id": group_of(topics)}, logger=QUIET
         )
 
     def sample(self) -> Sample | None:
