@@ -183,7 +183,7 @@ async def test_idle_workers_are_ended(tmp_path: Path) -> None:
 
 async def test_a_source_that_does_not_load_is_not_started_for_every_call(tmp_path: Path) -> None:
     """Within a second the error is repeated without a process; when the file is mended, it runs."""
-    write_functions(tmp_path, {"f.py": "import os\nopen('../starts', 'a').write('x')\nbroken()\n"})
+    write_functions(tmp_path, {"f.py": "import os\nopen('../starts', 'a').write('x')\nhandler = broken()\n"})
     async with embedded_host(tmp_path, HostSettings(failed_load_seconds=0.3)) as host:
         errors = [await host.call("f") for _ in range(5)]
         starts = _read(tmp_path / "starts")

@@ -83,11 +83,11 @@ async def test_results_arrive_as_json(tmp_path: Path, source: str, expected: Any
          "Error", "in timer"),
         ("exports = (", "Runtime.UserCodeSyntaxError", "SyntaxError"),
         ("exports = 5", "Runtime.HandlerNotFound", "functions/f.js exports no function"),
-        ("", "Runtime.HandlerNotFound", "functions/f.js exports no function"),
+        ("exports = {}", "Runtime.HandlerNotFound", "functions/f.js exports no function"),
         ("import fs from 'fs'; exports = () => 1", "Runtime.UserCodeSyntaxError", "SyntaxError"),
         ("exports = () => 1 \0 ignored", "Runtime.UserCodeSyntaxError", "NUL"),
-        ("throw new TypeError('at load')", "TypeError", "at load"),
-        ("missing()", "ReferenceError", "missing is not defined"),
+        ("throw new TypeError('at load'); exports = 1", "TypeError", "at load"),
+        ("exports = missing()", "ReferenceError", "missing is not defined"),
     ],
 )  # fmt: skip
 async def test_failures_name_their_type_and_message(

@@ -12,6 +12,9 @@ from workers.errors import Invalid
 from workers.functions import FunctionHost, HostSettings, load
 from workers.functions.names import NAME_RULE
 
+JS = "exports = () => 1"
+PY = "def handler(event, context): return 1"
+
 
 def _problems(app_dir: Path) -> list[str]:
     return [str(problem) for problem in load(app_dir).problems]
@@ -20,7 +23,8 @@ def _problems(app_dir: Path) -> list[str]:
 def test_sources_become_functions_with_the_default_limits(tmp_path: Path) -> None:
     """The name is the path below functions/ without its ending; folders may be nested."""
     write_functions(
-        tmp_path, {"addOne.js": "", "utils/add.js": "", "resize.py": "", "notes.txt": "", "config.json": "[]"}
+        tmp_path,
+        {"addOne.js": JS, "utils/add.js": JS, "resize.py": PY, "notes.txt": "", "config.json": "[]"},
     )
     manifest = load(tmp_path, HostSettings(timeout_seconds=2.0, memory_bytes=1 << 20, concurrency=3))
     assert manifest.problems == ()
@@ -37,14 +41,14 @@ def test_sources_become_functions_with_the_default_limits(tmp_path: Path) -> Non
 def test_modules_of_a_function_are_no_functions(tmp_path: Path) -> None:
     """Names with a leading underscore or dot and node_modules are left alone."""
     write_functions(
-        tmp_path, {"_shared.py": "", "_lib/a.js": "", ".git/b.js": "", "node_modules/c/d.js": "", "e.js": ""}
+        tmp_path, {"_shared.py": "", "_lib/a.js": "", ".git/b.js": "", "node_modules/c/d.js": "", "e.js": JS}
     )
     assert list(load(tmp_path).entries) == ["e"]
 
 
 def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     """Each bad name, duplicate and link out of the folder, each with its file."""
-    write_functions(tmp_path, {"foo.js": "", "foo.py": "", "bad name.js": "", "fine.js": ""})
+    write_functions(tmp_path, {"foo.js": JS, "foo.py": PY, "bad name.js": JS, "fine.js": JS})
     outside = tmp_path / "outside.js"
     outside.write_text("exports = () => 1", "utf-8")
     (tmp_path / "functions" / "link.js").symlink_to(outside)
@@ -59,7 +63,7 @@ def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
 
 def test_a_host_for_a_bad_folder_is_refused(tmp_path: Path) -> None:
     """Nothing is started; the error carries the problems."""
-    write_functions(tmp_path, {"foo.js": "", "foo.py": ""})
+    write_functions(tmp_path, {"foo.js": JS, "foo.py": PY})
     with pytest.raises(Invalid, match="second source of the function 'foo'"):
         FunctionHost(tmp_path)
     with pytest.raises(Invalid, match="is no folder"):
@@ -74,6 +78,6 @@ def test_a_folder_without_functions_is_an_empty_host(tmp_path: Path) -> None:
 
 def test_linked_folders_are_not_followed(tmp_path: Path) -> None:
     """They may lead anywhere, or back up into a circle."""
-    write_functions(tmp_path, {"a.js": ""})
+    write_functions(tmp_path, {"a.js": JS})
     os.symlink(tmp_path, tmp_path / "functions" / "loop")
     assert list(load(tmp_path).entries) == ["a"]
