@@ -76,6 +76,10 @@ class TimedOut(UnknownOutcome):
     """No answer within the time-out: it may still be running."""
 
 
+class AnswerTooLarge(UnknownOutcome):
+    """The answer is larger than we take: the function ran, and would answer the same again."""
+
+
 class ProcessorFailed(PenstockError):
     """This processor cannot go on. It is stopped as FAILED, nothing past the failing document is
     committed."""

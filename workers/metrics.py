@@ -28,6 +28,15 @@ CALL_OUTCOMES: Final = (
     "abandoned",
 )
 RETRY_REASONS: Final = ("throttled", "server_error", "function_error", "not_sent", "timed_out", "unknown")
+RECORD_RESULTS: Final = ("ok", "drop", "retry", "fail", "follow")
+CONTRACT_VIOLATIONS: Final = (
+    "not_json",
+    "wrong_type",
+    "wrong_length",
+    "missing_id",
+    "unknown_id",
+    "duplicate_id",
+)
 SCOPES: Final = ("record", "batch", "function", "account", "worker", "configuration")
 
 
@@ -189,6 +198,40 @@ CALL_BYTES_RECEIVED: Final = Metric(
     "penstock_call_bytes_received_total",
     ("processor", "function"),
     "Bytes of the bodies of all answers.",
+)
+CALL_BATCH_RECORDS: Final = Metric(
+    "histogram",
+    "penstock_call_batch_records",
+    ("processor", "function"),
+    "Records in one attempt of a call with `batch`.",
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000),
+)
+CALL_BATCH_BYTES: Final = Metric(
+    "histogram",
+    "penstock_call_batch_bytes",
+    ("processor", "function"),
+    "Bytes of the body of one attempt of a call with `batch`.",
+    buckets=(1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 2_097_152, 4_194_304, 6_291_456),
+)
+CALL_SPLITS: Final = Metric(
+    "counter",
+    "penstock_call_splits_total",
+    ("processor", "function"),
+    "Batches, or pieces of them, that failed as a whole and were split in two.",
+)
+CALL_RECORD_RESULTS: Final = Metric(
+    "counter",
+    "penstock_call_record_results_total",
+    ("processor", "function", "result"),
+    "What answers to batches said of their records. follow: the record goes again with one before it.",
+    values={"result": RECORD_RESULTS},
+)
+CALL_CONTRACT_VIOLATIONS: Final = Metric(
+    "counter",
+    "penstock_call_contract_violations_total",
+    ("processor", "function", "kind"),
+    "What in answers to batches broke `batch.contract`: whole answers (not_json, wrong_length), or items.",
+    values={"kind": CONTRACT_VIOLATIONS},
 )
 CALLS_IN_FLIGHT: Final = Metric(
     "gauge",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from workers.errors import NotSent, Retryable, TimedOut, UnknownOutcome
+from workers.errors import AnswerTooLarge, NotSent, Retryable, TimedOut, UnknownOutcome
 
 # Numbers of libcurl's CURLcode, part of its ABI.
 TIMED_OUT: Final = 28
@@ -53,7 +53,7 @@ def failure(code: int, message: str, transfer: Transfer) -> Retryable:
     if transfer.attempts > 1:
         return UnknownOutcome(f"{transfer.what}: the kept-alive connection broke before an answer came")
     if code == ANSWER_TOO_LARGE:
-        return UnknownOutcome(f"{transfer.what}: the answer is larger than {transfer.max_answer_bytes} bytes")
+        return AnswerTooLarge(f"{transfer.what}: the answer is larger than {transfer.max_answer_bytes} bytes")
     if transfer.uploaded_bytes < transfer.body_bytes:
         return NotSent(detail)
     return TimedOut(detail) if code == TIMED_OUT else UnknownOutcome(detail)

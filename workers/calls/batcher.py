@@ -13,11 +13,12 @@ from typing import Generic, Protocol, TypeVar
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
     """Of one batch: records, bytes of the encoded request with its framing, and the time from its first
-    record until it goes."""
+    record until it goes. `one_of_each_value`: never two records of one `partitionBy` value."""
 
     max_records: int
     max_bytes: int
     max_delay_seconds: float
+    one_of_each_value: bool = False
 
 
 class Batched(Protocol):
@@ -77,7 +78,9 @@ class Batcher(Generic[T]):
         size = self._bytes + 1 + len(item.text)
         if item.group not in self._groups:
             size += self._group_bytes(item.group)
-        return size <= self._limits.max_bytes and (item.single is None or item.single not in self._singles)
+        if size > self._limits.max_bytes or item.single in self._singles:
+            return False
+        return not (self._limits.one_of_each_value and item.value in self._values)
 
     def holds(self, value: Hashable) -> bool:
         """Whether the batch that is being filled has a record of this `partitionBy` value."""
@@ -111,6 +114,15 @@ class Batcher(Generic[T]):
         assert batch, "a batch has at least one record"
         self._ready.appendleft(batch)
         self.records += len(batch)
+
+    @property
+    def has_full(self) -> bool:
+        """Whether a batch waits that is cut already."""
+        return bool(self._ready)
+
+    def hurry(self, now: float) -> None:
+        """Let the batch that is being filled go as it is."""
+        self._due = min(self._due, now)
 
     def due(self) -> float | None:
         """When the batch that is being filled must go, or None while there is none."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from topics.codecs import json as codec
-from workers.errors import NotSent, Retryable, TimedOut
+from workers.errors import AnswerTooLarge, NotSent, Retryable, TimedOut
 from workers.ports import InvokeAnswer
 
 Execution = Literal["sync", "async"]
@@ -59,6 +59,16 @@ Verdict = Answered | CallFailure
 
 def judge(answer: InvokeAnswer, execution: Execution, *, envelope: bool = False) -> Verdict:
     """The verdict on a whole answer."""
+    failure = failure_of(answer, execution)
+    if failure is not None:
+        return failure
+    if execution == "async":
+        return Answered(UNSET)
+    return Answered(_envelope(answer) if envelope else parse(answer.body))
+
+
+def failure_of(answer: InvokeAnswer, execution: Execution) -> CallFailure | None:
+    """Why the call failed, or None where it went well; then its body is the function's answer."""
     if answer.status == 429 or answer.status >= 500:
         name = "TooManyRequestsException" if answer.status == 429 else f"HTTP {answer.status}"
         return CallFailure(
@@ -71,18 +81,16 @@ def judge(answer: InvokeAnswer, execution: Execution, *, envelope: bool = False)
     if not 200 <= answer.status < 300:
         name = answer.error_type or f"HTTP {answer.status}"
         return CallFailure(_api_reason(answer), _class(name), _scope(answer), False)
-    if execution == "async":
-        return Answered(UNSET)
-    if answer.function_error is not None:
+    if execution == "sync" and answer.function_error is not None:
         return _function_failure(answer)
-    if envelope:
-        return Answered(_envelope(answer))
-    return Answered(parse(answer.body))
+    return None
 
 
 def judge_error(error: Retryable) -> CallFailure:
     """The verdict on a call without a whole answer."""
     kind = type(error).__name__
+    if isinstance(error, AnswerTooLarge):  # the same request would have the same answer
+        return CallFailure(str(error), kind, "record", False, outcome_unknown=True)
     scope: Literal["worker", "function"] = "function" if isinstance(error, TimedOut) else "worker"
     return CallFailure(str(error), kind, scope, True, outcome_unknown=not isinstance(error, NotSent))
 

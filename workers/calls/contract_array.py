@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Final
 
 from topics.codecs import json as codec
@@ -30,6 +30,9 @@ class ArrayContract:
 
     def group_bytes(self, group: str) -> int:
         return 0
+
+    def single(self, item: Framed) -> Hashable | None:
+        return None
 
     def frame(self, batch: Sequence[Framed]) -> bytes:
         return HEAD + b",".join([item.text for item in batch]) + TAIL

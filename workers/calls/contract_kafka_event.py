@@ -7,7 +7,7 @@ and every later record of its partition in the batch are sent again.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, Final
 
 from topics.codecs import json as codec
@@ -57,6 +57,9 @@ class KafkaEventContract:
 
     def group_bytes(self, group: str) -> int:
         return len(codec.encode_value(group)) + len(b":[]")
+
+    def single(self, item: Framed) -> Hashable:
+        return item.group, item.offset
 
     def frame(self, batch: Sequence[Framed]) -> bytes:
         groups: dict[str, list[bytes]] = {}

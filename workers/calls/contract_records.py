@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, Final
 
 from topics.codecs import json as codec
@@ -51,6 +51,9 @@ class RecordsContract:
 
     def group_bytes(self, group: str) -> int:
         return 0
+
+    def single(self, item: Framed) -> Hashable:
+        return item.identity
 
     def frame(self, batch: Sequence[Framed]) -> bytes:
         return HEAD + b",".join([item.text for item in batch]) + TAIL

@@ -6,7 +6,7 @@ the byte before it is sent: `frame_bytes`, the records, a comma between two, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
@@ -89,6 +89,10 @@ class BatchContract(Protocol):
 
     def group_bytes(self, group: str) -> int:
         """What the first record of a group costs beside itself."""
+        ...
+
+    def single(self, item: Framed) -> Hashable | None:
+        """What no two records of a batch may have in common, or the answer could not tell them apart."""
         ...
 
     def frame(self, batch: Sequence[Framed]) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import repeat
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from topics.codecs import is_relaxed
 from topics.codecs import json as codec
@@ -45,6 +45,14 @@ CHUNK_RECORDS: Final = 50
 
 CallSites = Callable[[int, Slot, int, Document, Meta | None], None]
 """Takes a document that needs a call: (call site, slot, place among the slot's documents, document, meta)."""
+
+
+class Returned(Protocol):
+    """A document that comes back from a call site."""
+
+    slot: Slot
+    place: int
+    meta: Meta | None
 
 
 class Executor:
@@ -121,6 +129,17 @@ class Executor:
         segment = self._program.segments[segment_index]
         outcome = self._through(segment, [doc], None if meta is None else [meta])[0]
         self._follow(slot, place, segment_index, outcome, meta)
+
+    def next_segment_many(
+        self, jobs: Sequence[Returned], segment_index: int, docs: Sequence[Document]
+    ) -> None:
+        """The documents of a batch come back, each with its job. The caller releases their partitions."""
+        segment = self._program.segments[segment_index]
+        metas = [job.meta for job in jobs if job.meta is not None] if segment.needs_meta else None
+        outcomes = self._through(segment, docs, metas)
+        follow = self._follow
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            follow(job.slot, job.place, segment_index, outcome, job.meta)
 
     def _first_segment(self, docs: list[Any], metas: list[Meta] | None) -> Sequence[Any]:
         segment = self._program.segments[0]

@@ -1,4 +1,4 @@
-"""The calls of one call site: up to `parallelism` at once, a free place takes the next document at once.
+"""The calls of one call site without batches: up to `parallelism` at once, each place takes the next at once.
 
 A place is a task that lives as long as the processor and makes one call after the other, so that a call costs
 no task of its own. It keeps its document over retries: a function that answers slowly or not at all is never
@@ -11,143 +11,65 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
 
-from topics.codecs import json as codec
-from topics.codecs.errors import CodecError
-from workers.calls.contract import (
-    UNSET,
-    Answered,
-    CallFailure,
-    Verdict,
-    judge,
-    judge_error,
-)
-from workers.calls.identity import ClientContext, record_id
-from workers.calls.retry import RetryPolicy, next_delay
-from workers.counting import Metrics
-from workers.engine.letters import internal
+from workers.calls.contract import Answered, CallFailure, Verdict, judge
+from workers.calls.gate import Gate
+from workers.calls.retry import next_delay
+from workers.engine.call_tally import outcome_of
+from workers.engine.calling import Caller, Calls, Job
 from workers.engine.meta import called
-from workers.engine.partition import Slot
-from workers.errors import ProcessorFailed, Retryable
-from workers.metrics import (
-    CALL_BYTES_RECEIVED,
-    CALL_BYTES_SENT,
-    CALL_RECORDS,
-    CALL_RETRIES,
-    CALL_SECONDS,
-    CALLS,
-    CALLS_IN_FLIGHT,
-    CALLS_LIMIT,
-    CALLS_WAITING,
-)
-from workers.model import Document, Meta, Refused
+from workers.errors import ProcessorFailed
+from workers.model import Document, Refused
 from workers.pipeline.program import CallSite
-from workers.ports import (
-    MAX_ASYNC_BYTES,
-    MAX_SYNC_BYTES,
-    InvocationType,
-    InvokeAnswer,
-    Invoker,
-    InvokeRequest,
-)
-
-
-class Done(Protocol):
-    """What becomes of a document after its call."""
-
-    def passed(self, job: Job, doc: Document) -> None: ...
-    def refused(self, job: Job, refused: Refused) -> None: ...
-    def ignored(self, job: Job) -> None: ...
-    def failed(self, job: Job, reason: str) -> None: ...
-
-
-class Job:
-    """One document that needs the call of one call site."""
-
-    __slots__ = ("doc", "meta", "place", "slot")
-
-    def __init__(self, slot: Slot, place: int, doc: Document, meta: Meta | None) -> None:
-        self.slot, self.place, self.doc, self.meta = slot, place, doc, meta
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who calls and where the documents go: one for all call sites of a processor."""
-
-    processor: str
-    metrics: Metrics
-    done: Callable[[int], Done]
-    on_crash: Callable[[BaseException], None]
+from workers.ports import InvokeAnswer, Invoker
+from workers.settings import GATED_PER_PLACE, WAITING_PER_PLACE
 
 
 class Fanout:
-    """One call site at work."""
+    """One call site at work. Keeps `sites.Site`."""
 
     def __init__(self, index: int, site: CallSite, invoker: Invoker, caller: Caller) -> None:
         self.site = site
-        self.in_flight = 0
         self._is_first = index == 0
-        self._invoker = invoker
-        self._context = ClientContext(site.path)
-        self._done = caller.done(index)
+        self._calls = Calls(index, site, invoker, caller)
+        self._done = self._calls.done
         self._on_crash = caller.on_crash
         self._waiting: deque[Job] = deque()
+        self._gate: Gate[Job] = Gate()
+        self._max_waiting = WAITING_PER_PLACE * site.parallelism
+        self._max_gated = GATED_PER_PLACE * site.parallelism
         self._idle: deque[asyncio.Future[Job]] = deque()
         self._places: list[asyncio.Task[None]] = []
         self._room = asyncio.Event()
-        self._retry = RetryPolicy(
-            site.retry.max_attempts,
-            site.retry.max_elapsed_seconds,
-            site.retry.base_seconds,
-            site.retry.cap_seconds,
-        )
-        self._max_bytes = MAX_SYNC_BYTES if site.execution == "sync" else MAX_ASYNC_BYTES
-        self._tally = _CallTally(caller.processor, site.function, caller.metrics)
-        caller.metrics.gauge(CALLS_LIMIT, caller.processor, site.function).set(site.parallelism)
 
     def put(self, job: Job) -> None:
-        """Call with this document as soon as a place is free."""
+        """Call with this document as soon as a place is free and no call with its `partitionBy` value is
+        open."""
         job.slot.partition.begin()
-        while self._idle:
-            place = self._idle.pop()
-            if not place.done():
-                place.set_result(job)
-                return
-        if len(self._places) < self.site.parallelism:
-            place_task = asyncio.create_task(
-                self._place(job), name=f"{self.site.path} place {len(self._places)}"
-            )
-            place_task.add_done_callback(self._ended)
-            self._places.append(place_task)
-        else:
-            self._waiting.append(job)
+        refused = self._calls.begin(job)
+        if refused is not None:
+            self._done.refused(job, refused)
+            job.slot.partition.end()
+        elif job.value is None or self._gate.enter(job.value, job):
+            self._start(job)
 
     def drop_waiting(self) -> None:
         """Forget documents that the next owner takes up: of released partitions, and at the first call site
         of draining ones, too. At a later one they have begun already."""
-        keep: deque[Job] = deque()
-        for job in self._waiting:
-            partition = job.slot.partition
-            if not partition.alive or (partition.draining and self._is_first):
-                job.slot.partition.end()
-            else:
-                keep.append(job)
-        self._waiting = keep
+        for job in self._gate.drop(self._is_gone):
+            job.slot.partition.end()
+        gone = [job for job in self._waiting if self._is_gone(job)]
+        self._waiting = deque(job for job in self._waiting if not self._is_gone(job))
+        for job in gone:
+            following = self._leave(job)
+            if following is not None:
+                self._start(following)
         self._room.set()
-
-    def _ended(self, place: asyncio.Task[None]) -> None:
-        """A place ends only when it is cancelled; anything else is a bug that would leave its partition
-        standing for good."""
-        if not place.cancelled() and (error := place.exception()) is not None:
-            self._on_crash(error)
 
     def has_room(self) -> bool:
         """Whether more documents may be taken up: what waits covers one more turn of every place, which keeps
         the places busy without decoding the backlog into memory."""
-        return len(self._waiting) < 2 * self.site.parallelism
+        return len(self._waiting) < self._max_waiting and self._gate.waiting < self._max_gated
 
     async def room(self) -> None:
         """Returns when `has_room`."""
@@ -157,20 +79,23 @@ class Fanout:
 
     def report(self) -> None:
         """Bring the metrics up to date."""
-        self._tally.report(self.in_flight, len(self._waiting))
+        self._calls.tally.report(self.in_flight, self.waiting)
+
+    @property
+    def in_flight(self) -> int:
+        return self._calls.in_flight
 
     @property
     def calls(self) -> int:
         """Finished calls since the start."""
-        return self._tally.finished
+        return self._calls.tally.finished
 
     @property
     def waiting(self) -> int:
-        return len(self._waiting)
+        return len(self._waiting) + self._gate.waiting
 
     @property
     def at_once(self) -> int:
-        """Documents that are worth taking up together."""
         return self.site.parallelism
 
     async def close(self) -> None:
@@ -179,27 +104,63 @@ class Fanout:
             place.cancel()
         await asyncio.gather(*self._places, return_exceptions=True)
 
+    def _is_gone(self, job: Job) -> bool:
+        partition = job.slot.partition
+        return not partition.alive or (partition.draining and self._is_first)
+
+    def _start(self, job: Job) -> None:
+        while self._idle:
+            place = self._idle.pop()
+            if not place.done():
+                place.set_result(job)
+                return
+        if len(self._places) < self.site.parallelism:
+            name = f"{self.site.path} place {len(self._places)}"
+            task = asyncio.create_task(self._place(job), name=name)
+            task.add_done_callback(self._ended)
+            self._places.append(task)
+        else:
+            self._waiting.append(job)
+
+    def _leave(self, job: Job) -> Job | None:
+        """The document is done with, or given up. Returns one that waited for it."""
+        job.slot.partition.end()
+        return None if job.value is None else self._gate.leave(job.value)
+
+    def _ended(self, place: asyncio.Task[None]) -> None:
+        """A place ends only when it is cancelled; anything else is a bug that would leave its partition
+        standing for good."""
+        if not place.cancelled() and (error := place.exception()) is not None:
+            self._on_crash(error)
+
     async def _place(self, job: Job) -> None:
         loop = asyncio.get_running_loop()
+        waiting = self._waiting
         while True:
             # A released partition's documents belong to somebody else; a draining one's, that have not been
             # called with, will.
-            partition = job.slot.partition
-            if partition.alive:
+            if job.slot.partition.alive:
                 await self._call(job)
-            partition.end()
-            if self._waiting:
-                job = self._waiting.popleft()
+            following = self._leave(job)
+            waiting = self._waiting
+            if following is not None:
+                # Behind the others: a value with many documents does not keep the places from the rest.
+                waiting.append(following)
+            if waiting:
+                job = waiting.popleft()
                 if not self._room.is_set() and self.has_room():
                     self._room.set()
                 continue
             self._room.set()
-            following: asyncio.Future[Job] = loop.create_future()
-            self._idle.append(following)
-            job = await following
+            handed: asyncio.Future[Job] = loop.create_future()
+            self._idle.append(handed)
+            job = await handed
 
     async def _call(self, job: Job) -> None:
-        body = self._body(job)
+        calls = self._calls
+        body = calls.payload(job)
+        if body.__class__ is not Refused and len(body) > calls.max_bytes:  # type: ignore[arg-type]
+            body = calls.too_large(job, len(body))  # type: ignore[arg-type]
         if isinstance(body, Refused):
             self._done.refused(job, body)
             return
@@ -211,153 +172,46 @@ class Fanout:
             self._done.failed(job, f"{self.site.path}: {error}")
 
     async def _call_with(self, job: Job, body: bytes) -> None:
-        attempt, began = 0, time.monotonic()
+        calls, partition, site = self._calls, job.slot.partition, self.site
+        context, identity = calls.context, job.name()
+        is_envelope = site.response == "envelope"
+        began = time.monotonic()
         while True:
-            attempt += 1
-            verdict, answer = await self._attempt(job, body, attempt)
+            sent = None if context is None else context.of_document(identity, job.attempts + 1)
+            found = await calls.attempt(body, sent)
+            answer = None
+            verdict: Verdict
+            if isinstance(found, CallFailure):
+                verdict = found
+            else:
+                answer, verdict = found, judge(found, site.execution, envelope=is_envelope)
             if isinstance(verdict, Answered) or not verdict.retryable:
                 break
             jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
-            delay = next_delay(self._retry, attempt, time.monotonic() - began, jitter, verdict.asked_seconds)
+            waited = time.monotonic() - began
+            delay = next_delay(calls.retry, job.attempts + 1, waited, jitter, verdict.asked_seconds)
             if delay is None:
                 break
-            self._tally.retried(verdict)
+            calls.tally.retried(verdict)
+            calls.try_again(job)
             await asyncio.sleep(delay)
-            if not job.slot.partition.alive:
-                self._tally.ended("abandoned")
-                return
-        if not job.slot.partition.alive:
-            self._tally.ended("abandoned")
+            if not partition.alive:
+                break
+        if not partition.alive:
+            calls.tally.ended("abandoned")
             return
-        self._tally.ended(_outcome(verdict))
+        calls.tally.ended(outcome_of(verdict))
+        self._after(job, verdict, answer, time.monotonic() - began)
+
+    def _after(self, job: Job, verdict: Verdict, answer: InvokeAnswer | None, seconds: float) -> None:
+        calls = self._calls
         if self.site.sets_meta:
-            job.meta = called(job.meta, answer, attempt, time.monotonic() - began)
-        if isinstance(verdict, Answered):
-            self._answered(job, verdict)
+            job.meta = called(job.meta, answer, job.attempts + 1, seconds)
+        if isinstance(verdict, CallFailure):
+            calls.went_wrong(job, verdict, job.attempts + 1, answer)
+            return
+        doc: Document | Refused = calls.with_answer(job, verdict.value)
+        if isinstance(doc, Refused):
+            self._done.refused(job, doc)
         else:
-            self._went_wrong(job, verdict, attempt, answer)
-
-    def _body(self, job: Job) -> bytes | Refused:
-        """What to send. A document that cannot be sent is dead-lettered whatever `onError` says."""
-        site = self.site
-        doc: Any = job.doc
-        try:
-            if site.payload is not None:
-                doc = site.payload(doc, job.meta)
-                if isinstance(doc, Refused):
-                    return doc
-            body = codec.encode(doc)
-        except CodecError as error:
-            return Refused(error.reason, site.operator, site.path, job.doc, error_class="NotEncodable")
-        except Exception as error:
-            return internal(error, site.operator, site.path, job.doc)
-        if len(body) > self._max_bytes:
-            reason = (
-                f"the request is {len(body)} bytes, Lambda takes {self._max_bytes} in a call of this kind"
-            )
-            return Refused(reason, site.operator, site.path, job.doc, error_class="RequestTooLarge")
-        return body
-
-    async def _attempt(self, job: Job, body: bytes, attempt: int) -> tuple[Verdict, InvokeAnswer | None]:
-        site, record = self.site, job.slot.record
-        context = None
-        if site.execution == "sync":
-            identity = record_id(record.topic() or "", record.partition() or 0, record.offset() or 0)
-            context = self._context.of_document(identity, attempt)
-        kind: InvocationType = "RequestResponse" if site.execution == "sync" else "Event"
-        request = InvokeRequest(site.function, body, kind, site.timeout_seconds, context)
-        self.in_flight += 1
-        began = time.monotonic()
-        try:
-            answer = await self._invoker.invoke(request)
-        except Retryable as error:
-            return judge_error(error), None
-        except (ValueError, TypeError, OSError) as error:
-            raise ProcessorFailed(f"calling {site.function} is not possible: {error!r}") from error
-        finally:
-            self.in_flight -= 1
-            self._tally.attempted(time.monotonic() - began, len(body))
-        self._tally.received += len(answer.body)
-        return judge(answer, site.execution, envelope=site.response == "envelope"), answer
-
-    def _answered(self, job: Job, verdict: Answered) -> None:
-        doc, site = job.doc, self.site
-        if site.set_result is not None and verdict.value is not UNSET:
-            try:
-                doc = site.set_result(doc, verdict.value)
-            except Exception as error:
-                self._done.refused(job, internal(error, site.operator, site.path, job.doc))
-                return
-        self._done.passed(job, doc)
-
-    def _went_wrong(self, job: Job, failure: CallFailure, attempts: int, answer: InvokeAnswer | None) -> None:
-        site = self.site
-        if site.on_error == "ignore":
-            self._done.ignored(job)
-        elif site.on_error == "fail":
-            record = job.slot.record
-            where = f"{record.topic()}[{record.partition()}]@{record.offset()}"
-            self._done.failed(job, f"{site.path}: {failure.reason} (record {where}, onError is fail)")
-        else:
-            refused = Refused(
-                failure.reason,
-                site.operator,
-                site.path,
-                job.doc,
-                failure.error_class,
-                failure.scope,
-                attempts,
-            )
-            if answer is not None:
-                refused.request_id, refused.executed_version = answer.request_id, answer.executed_version
-            self._done.refused(job, refused)
-
-
-def _outcome(verdict: Verdict) -> str:
-    if isinstance(verdict, Answered):
-        return "ok"
-    if verdict.error_class in ("NotSent", "TimedOut", "UnknownOutcome"):
-        return {"NotSent": "not_sent", "TimedOut": "timed_out", "UnknownOutcome": "unknown"}[
-            verdict.error_class
-        ]
-    return "function_error" if verdict.is_function_error else "api_error"
-
-
-class _CallTally:
-    """Counts of one call site, moved into the metrics once a second: a histogram costs 2 us, so it is only
-    observed by attempt."""
-
-    def __init__(self, processor: str, function: str, metrics: Metrics) -> None:
-        self._labels = (processor, function)
-        self._metrics = metrics
-        self._seconds = metrics.histogram(CALL_SECONDS, processor, function)
-        self._outcomes: dict[str, int] = {}
-        self.finished = 0
-        self.sent = 0
-        self.received = 0
-
-    def attempted(self, seconds: float, sent_bytes: int) -> None:
-        self._seconds.observe(seconds)
-        self.sent += sent_bytes
-
-    def ended(self, outcome: str) -> None:
-        self.finished += 1
-        self._outcomes[outcome] = self._outcomes.get(outcome, 0) + 1
-
-    def retried(self, failure: CallFailure) -> None:
-        kind = _outcome(failure)
-        if kind == "api_error":
-            kind = "throttled" if failure.error_class == "TooManyRequestsException" else "server_error"
-        self._metrics.counter(CALL_RETRIES, *self._labels, kind).inc()
-
-    def report(self, in_flight: int, waiting: int) -> None:
-        metrics, labels = self._metrics, self._labels
-        for outcome, count in self._outcomes.items():
-            metrics.counter(CALLS, *labels, outcome).inc(count)
-            metrics.counter(CALL_RECORDS, *labels).inc(count)
-        self._outcomes.clear()
-        metrics.counter(CALL_BYTES_SENT, *labels).inc(self.sent)
-        metrics.counter(CALL_BYTES_RECEIVED, *labels).inc(self.received)
-        self.sent = self.received = 0
-        metrics.gauge(CALLS_IN_FLIGHT, *labels).set(in_flight)
-        metrics.gauge(CALLS_WAITING, *labels).set(waiting)
+            self._done.passed(job, doc)

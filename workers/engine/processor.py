@@ -14,8 +14,8 @@ from workers.calls.order import Ordering
 from workers.counting import Metrics
 from workers.emit.topics import DistinctTopics
 from workers.engine.backlog import Backlog
+from workers.engine.calling import Caller, Done, Job
 from workers.engine.execute import Executor
-from workers.engine.fanout import Caller, Done, Job
 from workers.engine.letters import Letters, LetterSettings
 from workers.engine.output import Output
 from workers.engine.partition import ORDERS, PartitionRun, Slot
@@ -49,6 +49,7 @@ class ProcessorSettings:
     drain_timeout_seconds: float
     revoke_drain_seconds: float
     max_dynamic_topics: int = 1_000
+    bootstrap_servers: str = ""
     ordering: Ordering = "partition"
 
 
@@ -90,7 +91,7 @@ class Processor:
         ends = Ends(results, letters, self.tally, settings.tombstones)
         topics = DistinctTopics(settings.max_dynamic_topics)
         self.executor = Executor(program, ends, settings.max_record_bytes, topics, self._call)
-        caller = Caller(name, parts.metrics, self._done, on_crash)
+        caller = Caller(name, parts.metrics, self._done, on_crash, settings.bootstrap_servers)
         self.fanouts = sites_of(program, parts.invokers, caller)
         self.report = ProcessorReport(name, self.tally, parts.metrics)
         slice_records = settings.slice_records
@@ -334,6 +335,17 @@ class _AfterCall:
     def passed(self, job: Job, doc: Document) -> None:
         executor = self._processor.executor
         executor.next_segment(job.slot, job.place, self._site + 1, doc, job.meta)
+        executor.release(job.slot.partition)
+
+    def passed_many(self, jobs: Sequence[Job], docs: Sequence[Document]) -> None:
+        executor = self._processor.executor
+        executor.next_segment_many(jobs, self._site + 1, docs)
+        for partition in {job.slot.partition for job in jobs}:
+            executor.release(partition)
+
+    def dropped(self, job: Job) -> None:
+        executor = self._processor.executor
+        executor.done(job.slot, job.place, "dropped")
         executor.release(job.slot.partition)
 
     def refused(self, job: Job, refused: Refused) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from workers.engine.fanout import Caller, Fanout, Job
+from workers.engine.batches import BatchFanout
+from workers.engine.calling import Caller, Job
+from workers.engine.fanout import Fanout
 from workers.engine.throttle import Throttled
 from workers.pipeline.program import CallSite, Program
 from workers.ports import Invoker
@@ -65,7 +67,8 @@ def sites_of(program: Program, invokers: Sequence[Invoker], caller: Caller) -> t
     found: list[Site] = []
     for index, site in enumerate(program.call_sites):
         if isinstance(site, CallSite):
-            found.append(Fanout(index, site, next(left), caller))
+            made = Fanout if site.batch is None else BatchFanout
+            found.append(made(index, site, next(left), caller))
         else:
             is_first = not any(isinstance(earlier, CallSite) for earlier in program.call_sites[:index])
             found.append(Throttled(index, site, caller, is_first=is_first))

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from topics.codecs import json as codec
 from topics.codecs.errors import CodecError
 from workers.calls.throttle import Throttle
-from workers.engine.fanout import Caller, Job
+from workers.engine.calling import Caller, Job
 from workers.metrics import THROTTLE_SECONDS, THROTTLE_WAITING, THROTTLE_WAITS
 from workers.model import Document
 from workers.pipeline.program import ThrottleSpec

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.unit.engine.rig import FIRST, SECOND, build, calling_program, running, site
 from workers.counting import Metrics
-from workers.engine.fanout import Caller, Job
+from workers.engine.calling import Caller, Job
 from workers.engine.partition import PartitionRun, Slot
 from workers.engine.throttle import Throttled
 from workers.model import Document, Position, Refused

@@ -1,0 +1,207 @@
+"""Calls with a whole batch: attempts, retries, pieces, and the outcome of each record in it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Hashable, Sequence
+
+from workers.calls.contract import CallFailure, failure_of
+from workers.calls.framing import BatchContract, RecordAnswer
+from workers.calls.identity import batch_id
+from workers.calls.retry import next_delay
+from workers.calls.split import Pieces, may_split
+from workers.engine.call_tally import outcome_of
+from workers.engine.calling import Calls, Job
+from workers.engine.meta import called
+from workers.errors import ProcessorFailed
+from workers.model import Document, Refused
+from workers.ports import InvokeAnswer
+
+Again = Callable[[list[Job], float], None]
+"""Takes records that go into a later batch, in order, and the seconds to wait before."""
+
+
+class BatchCalls:
+    """The calls of one call site, batch by batch. `finish` is told of each record that is done with."""
+
+    def __init__(
+        self, calls: Calls, contract: BatchContract, finish: Callable[[Job], None], again: Again
+    ) -> None:
+        self._calls, self._contract, self._finish, self._again = calls, contract, finish, again
+        self._is_async = calls.site.execution == "async"
+
+    async def work(self, batch: list[Job]) -> None:
+        """Call with a batch until each of its records is done with or waits for a later one."""
+        pieces = Pieces(batch)
+        while (piece := pieces.next()) is not None:
+            try:
+                halved = await self._call(piece)
+            except ProcessorFailed as error:
+                # Keys or a role that AWS refuses: no document of this processor can pass until somebody
+                # mends them. Its partitions are released, so nothing of this is counted as done.
+                self._calls.done.failed(piece[0], f"{self._calls.site.path}: {error}")
+                for left in (piece, *iter(pieces.next, None)):
+                    for job in left:
+                        self._finish(job)
+                return
+            if halved:
+                self._calls.tally.splits += 1
+                pieces.split(halved)
+
+    async def _call(self, piece: list[Job]) -> list[Job] | None:
+        """Call with one piece. Returns what of it must be split."""
+        calls, site = self._calls, self._calls.site
+        while piece := self._alive(piece):
+            body = self._contract.frame(piece)
+            assert len(body) <= calls.max_bytes, "a batch is cut before it is too large"
+            calls.tally.batched(len(piece), len(body))
+            began = time.monotonic()
+            found = await calls.attempt(body, self._context(piece))
+            answer, failure = (None, found) if isinstance(found, CallFailure) else (
+                found, failure_of(found, site.execution)
+            )  # fmt: skip
+            if failure is None:
+                assert answer is not None
+                self._answered(piece, answer, began)
+                return None
+            piece = self._alive(piece)
+            if len(piece) > 1 and may_split(failure):
+                calls.tally.ended(outcome_of(failure), len(piece))
+                return piece
+            delay = 0.0
+            if failure.retryable:
+                piece, delay = self._spend(piece, failure, answer, began)
+            else:
+                self._fail(piece, failure, answer)
+                return None
+            if piece:
+                calls.tally.retried(failure)
+                await asyncio.sleep(delay)
+        return None
+
+    def _context(self, piece: Sequence[Job]) -> str | None:
+        context = self._calls.context
+        if context is None:
+            return None
+        identity = batch_id(self._calls.site.path, [job.identity for job in piece])
+        return context.of_batch(identity, 1 + max(job.attempts for job in piece), len(piece))
+
+    def _alive(self, piece: list[Job]) -> list[Job]:
+        """Without the records of released partitions, which belong to somebody else."""
+        if all(job.slot.partition.alive for job in piece):
+            return piece
+        for job in piece:
+            if not job.slot.partition.alive:
+                self._finish(job)
+        alive = [job for job in piece if job.slot.partition.alive]
+        if not alive:
+            self._calls.tally.ended("abandoned", len(piece))
+        return alive
+
+    def _spend(
+        self, piece: list[Job], failure: CallFailure, answer: InvokeAnswer | None, began: float
+    ) -> tuple[list[Job], float]:
+        """Count an attempt of each record. Returns those that have one left, and when it comes; the others
+        have failed."""
+        left, spent, longest = [], [], 0.0
+        jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
+        for job in piece:
+            delay = self._delay(job, began, jitter, failure.asked_seconds)
+            if delay is None:
+                spent.append(job)
+            else:
+                longest = max(longest, delay)
+                left.append(job)
+        if spent:
+            self._fail(spent, failure, answer)
+        return left, longest
+
+    def _delay(self, job: Job, began: float, jitter: float, asked_seconds: float | None) -> float | None:
+        """Seconds until the record's next attempt, which is counted; None when it has none left."""
+        job.began = job.began or began
+        attempts, elapsed = job.attempts + 1, time.monotonic() - job.began
+        delay = next_delay(self._calls.retry, attempts, elapsed, jitter, asked_seconds)
+        if delay is not None:
+            self._calls.try_again(job)
+        return delay
+
+    def _fail(self, piece: Sequence[Job], failure: CallFailure, answer: InvokeAnswer | None) -> None:
+        """The call is over, and each of its records is `onError`'s."""
+        self._calls.tally.ended(outcome_of(failure), len(piece))
+        for job in piece:
+            if job.slot.partition.alive:
+                self._calls.went_wrong(job, failure, job.attempts + 1, answer)
+            self._finish(job)
+
+    def _answered(self, piece: list[Job], answer: InvokeAnswer, began: float) -> None:
+        calls = self._calls
+        calls.tally.ended("ok", len(piece))
+        if calls.site.sets_meta:
+            seconds = time.monotonic() - began
+            for job in piece:
+                job.meta = called(job.meta, answer, job.attempts + 1, seconds)
+        if self._is_async:
+            self._pass_on(piece, [job.doc for job in piece])
+            return
+        reading = self._contract.read(answer.body, piece)
+        for violation, count in reading.violations.items():
+            calls.tally.violated(violation, count)
+        calls.tally.results.update([said.result for said in reading.answers])
+        self._sort_out(piece, reading.answers, answer, began)
+
+    def _sort_out(
+        self, piece: list[Job], answers: Sequence[RecordAnswer], answer: InvokeAnswer, began: float
+    ) -> None:
+        """Send each record where its outcome says."""
+        calls, done = self._calls, self._calls.done
+        passed: list[Job] = []
+        docs: list[Document] = []
+        again: list[Job] = []
+        longest = 0.0
+        held: set[Hashable] = set()
+        jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
+        for job, said in zip(piece, answers, strict=True):
+            result = said.result
+            if held and job.value in held and result in ("ok", "drop"):
+                # A record of this value goes again: what came after it must come after it again.
+                result = "follow"
+            if not job.slot.partition.alive:
+                self._finish(job)
+            elif result == "ok":
+                doc = calls.with_answer(job, said.value)
+                if doc.__class__ is dict:
+                    passed.append(job)
+                    docs.append(doc)
+                else:
+                    assert isinstance(doc, Refused)
+                    done.refused(job, doc)
+                    self._finish(job)
+            elif result == "drop":
+                done.dropped(job)
+                self._finish(job)
+            else:
+                delay = self._delay(job, began, jitter, None) if result == "retry" else None
+                if delay is None and result != "follow":
+                    failure = CallFailure(said.reason, said.error_class, "record", False)
+                    calls.went_wrong(job, failure, job.attempts + 1, answer)
+                    self._finish(job)
+                else:
+                    again.append(job)
+                    longest = max(longest, delay or 0.0)
+                    if job.value is not None:
+                        held.add(job.value)
+        if passed:
+            self._pass_on(passed, docs)
+        if again:
+            self._again(again, longest)
+
+    def _pass_on(self, jobs: Sequence[Job], docs: Sequence[Document]) -> None:
+        if not all(job.slot.partition.alive for job in jobs):
+            kept = [(job, doc) for job, doc in zip(jobs, docs, strict=True) if job.slot.partition.alive]
+            self._calls.done.passed_many([job for job, _ in kept], [doc for _, doc in kept])
+        else:
+            self._calls.done.passed_many(jobs, docs)
+        for job in jobs:
+            self._finish(job)
