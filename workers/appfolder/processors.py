@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pydantic import Field
 
+from topics.replay import replay_topic
 from workers.appfolder.app import DeadLetterTarget, ProcessorSpec
 from workers.appfolder.connections import Connection, Connections, LambdaConnection, LaterConnection
 from workers.appfolder.kafka import KafkaConnection
@@ -172,7 +173,7 @@ class _Checker:
             path = "options.dlq.connectionName"
             if self._connection(file, path, connection, "Kafka", KafkaConnection) is None:
                 return None
-        if connection == program.source.connection and topic in program.source.topics:
+        if connection == program.source.connection and topic in (*program.source.topics, replay_topic(name)):
             self.sources.refuse(
                 file, "options.dlq.topic", f"{topic}, a topic that this processor reads",
                 "another topic: each dead letter would come back for ever",
@@ -208,5 +209,5 @@ def _loops(spec: ProcessorSpec) -> Iterator[str]:
     """A processor that writes where it reads: sometimes meant (with a $match in front), mostly not."""
     source, sink = spec.program.source, spec.program.sink
     if source is not None and sink is not None and sink.connection == source.connection:
-        if sink.topic is not None and sink.topic in source.topics:
+        if sink.topic is not None and sink.topic in (*source.topics, replay_topic(spec.name)):
             yield f"{sink.path}: writes to {sink.topic}, which the processor reads; results come back"
