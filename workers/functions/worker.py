@@ -35,7 +35,7 @@ _KILL_SECONDS: Final = 5.0  # SIGKILL takes effect at once, but for a process st
 # Answers of the host that a process does not read: more than a few of the largest, and it never will.
 _UNSENT_BYTES: Final = 64 << 20
 _IDLE_SECONDS: Final = 1.0  # a process that works on for longer after its call has answered ...
-_IDLE_CPU: Final = 0.5  # ... with more of a core than this runs away
+_IDLE_CPU: Final = 0.1  # ... with more of a core than this runs away; on a full machine it gets no more
 _OPEN_BATCHES: Final = (
     64  # host calls of one call that wait for the host; a function that asks for more is ended
 )

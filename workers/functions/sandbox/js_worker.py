@@ -110,6 +110,8 @@ class Engine:
             step = "F" + json.dumps(self._load_failure(str(problem)).error)
             if str(problem).startswith(_OUT_OF_MEMORY):
                 step = "F" + _OUT_OF_MEMORY_JSON
+            elif str(problem).strip() == "null":
+                step = "F" + _NULL_JSON + ',"errorMessage":"null","trace":[]}'
         if step.startswith(_OUT_OF_MEMORY_JSON, 1) or (step.startswith(_NULL_JSON, 1) and self._was_full()):
             self._end_without_memory(call)
         payload = step[1:].encode("utf-8")
