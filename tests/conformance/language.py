@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 _EXPRESSIONS: Final = """
-abs acos acosh add allElementsTrue and anyElementTrue arrayElemAt arrayToObject asin asinh atan atan2 atanh
-avg binarySize bitAnd bitNot bitOr bitXor bsonSize ceil cmp concat concatArrays cond convert cos cosh
-createUUID currentDate dateAdd dateDiff dateFromParts dateFromString dateSubtract dateToParts dateToString
-dateTrunc dayOfMonth dayOfWeek dayOfYear degreesToRadians divide encStrContains encStrEndsWith
-encStrNormalizedEq encStrStartsWith eq exp filter first firstN floor function getField gt gte hash hexHash
-hour ifNull in indexOfArray indexOfBytes indexOfCP isArray isNumber isoDayOfWeek isoWeek isoWeekYear last
-lastN let literal ln log log10 lt lte ltrim map max maxN median mergeObjects meta millisecond min minN
-minute mod month multiply ne not objectToArray or percentile pow radiansToDegrees rand range reduce
-regexFind regexFindAll regexMatch replaceAll replaceOne reverseArray round rtrim sampleRate second
-setDifference setEquals setField setIntersection setIsSubset setUnion sigmoid sin sinh size slice sortArray
-split sqrt stdDevPop stdDevSamp strLenBytes strLenCP strcasecmp subtype substr substrBytes substrCP subtract
-sum switch tan tanh toArray toBool toDate toDecimal toDouble toHashedIndexKey toInt toLong toLower toObject
-toObjectId toString toUUID toUpper trim trunc tsIncrement tsSecond type unsetField week year zip
-similarityCosine similarityDotProduct similarityEuclidean
+abs acos acosh add allElementsTrue and anyElementTrue arrayElemAt arrayToObject asin asinh atan atan2
+atanh avg binarySize bitAnd bitNot bitOr bitXor bsonSize ceil cmp concat concatArrays cond convert cos
+cosh createObjectId createUUID currentDate dateAdd dateDiff dateFromParts dateFromString dateSubtract
+dateToParts dateToString dateTrunc dayOfMonth dayOfWeek dayOfYear degreesToRadians deserializeEJSON divide
+encStrContains encStrEndsWith encStrNormalizedEq encStrStartsWith eq exp filter first firstN floor
+function getField gt gte hash hexHash hour ifNull in indexOfArray indexOfBytes indexOfCP isArray isNumber
+isoDayOfWeek isoWeek isoWeekYear last lastN let literal ln log log10 lt lte ltrim map max maxN median
+mergeObjects meta millisecond min minN minute mod month multiply ne not objectToArray or percentile pow
+radiansToDegrees rand range reduce regexFind regexFindAll regexMatch replaceAll replaceOne reverseArray
+round rtrim sampleRate second serializeEJSON setDifference setEquals setField setIntersection setIsSubset
+setUnion sigmoid similarityCosine similarityDotProduct similarityEuclidean sin sinh size slice sortArray
+split sqrt stdDevPop stdDevSamp strcasecmp strLenBytes strLenCP substr substrBytes substrCP subtract
+subtype sum switch tan tanh toArray toBool toDate toDecimal toDouble toHashedIndexKey toInt toLong toLower
+toObject toObjectId toString toUpper toUUID trim trunc tsIncrement tsSecond type unsetField week year zip
 """.split()
 
 _ACCUMULATORS: Final = """
@@ -47,4 +47,5 @@ def _dollar(*names: list[str]) -> frozenset[str]:
 
 EXPRESSION_NAMES: Final = _dollar(_EXPRESSIONS)
 QUERY_NAMES: Final = _dollar(_QUERY)
+STAGES_OF_THE_SERVER: Final = _dollar(_STAGES)
 STAGE_NAMES: Final = _dollar(_STAGES, _EXPRESSIONS, _ACCUMULATORS, _QUERY)

@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from bson import Binary
+from bson.binary import BinaryVectorDtype
 
 from workers.errors import Poison
 from workers.pipeline.inconvertible import failed, unsupported
@@ -136,3 +137,14 @@ def number_from_binary(value: Any, to: str, order: str) -> Any:
         return double_of_bytes(value, order)
     found = number_of_bytes(value, to, order)
     return as_long(found) if to == "long" else found
+
+
+def numbers_of_vector(vector: Binary) -> list[int | float]:
+    """The numbers of binary data of the subtype 9. Raises ValueError where it holds none."""
+    try:
+        found = vector.as_vector()
+    except (struct.error, IndexError) as error:
+        raise ValueError(str(error)) from None
+    if found.dtype is BinaryVectorDtype.PACKED_BIT:
+        raise ValueError("a vector of bits")
+    return list(found.data)

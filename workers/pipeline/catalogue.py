@@ -18,6 +18,8 @@ from workers.pipeline.expressions import (
     date_build,
     date_parts,
     date_text,
+    ejson,
+    hash,
     literal,
     meta,
     object,
@@ -33,6 +35,7 @@ from workers.pipeline.expressions import (
     timestamp,
     trigonometry,
     types,
+    vector,
 )
 from workers.pipeline.nodes import Operator
 from workers.pipeline.spec import StageType
@@ -45,13 +48,14 @@ FAMILIES: Final[Mapping[str, Mapping[str, Operator]]] = {
     "boolean": boolean.OPERATORS,
     "comparison": comparison.OPERATORS,
     "conditional": conditional.OPERATORS,
-    "conversion": convert.OPERATORS,
+    "conversion": {**convert.OPERATORS, **ejson.OPERATORS},
     "date": {
         **date_parts.OPERATORS,
         **date_build.OPERATORS,
         **date_arithmetic.OPERATORS,
         **date_text.OPERATORS,
     },
+    "hash": hash.OPERATORS,
     "literal": literal.OPERATORS,
     "meta": meta.OPERATORS,
     "object": object.OPERATORS,
@@ -67,6 +71,7 @@ FAMILIES: Final[Mapping[str, Mapping[str, Operator]]] = {
     "timestamp": timestamp.OPERATORS,
     "trigonometry": trigonometry.OPERATORS,
     "types": types.OPERATORS,
+    "vector": vector.OPERATORS,
     "accumulators": {**statistics.OPERATORS, **spread.OPERATORS, **ends.OPERATORS},
 }
 """Expressions by family, as the docs print them."""
@@ -120,11 +125,32 @@ STAGES_NOT_YET: Final[Mapping[str, str]] = {
     "$bucket": "it needs a window",
     "$sortByCount": "it needs a window",
     "$iceberg": "$emit to a topic, and a connector from there",
+    **dict.fromkeys(
+        ("$bucketAuto", "$densify", "$facet", "$fill", "$sample", "$setWindowFields"),
+        "it needs all documents, which a stream never has",
+    ),
+    **dict.fromkeys(
+        (
+            "$documents",
+            "$geoNear",
+            "$graphLookup",
+            "$rankFusion",
+            "$scoreFusion",
+            "$search",
+            "$searchMeta",
+            "$unionWith",
+        ),
+        "it reads a collection; call a function that does",
+    ),
 }
-"""Stages of Atlas that are refused by name, each with what to do instead."""
+"""Stages of Atlas and of the server that are refused by name, each with what to do instead."""
 
 EXPRESSIONS_NOT_YET: Final[Mapping[str, str]] = {
     "$function": "is not in Penstock yet: call a function with $externalFunction",
     "$sampleRate": "is not supported: a stream's results must not change when a record is read again",
+    **dict.fromkeys(
+        ("$encStrContains", "$encStrEndsWith", "$encStrNormalizedEq", "$encStrStartsWith"),
+        "is not supported: it asks an encrypted field of a collection",
+    ),
 }
 """Expressions that are refused by name, and why."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -9,10 +10,17 @@ from datetime import datetime
 from decimal import Decimal, DecimalException
 from typing import Any, Final
 
-from bson import Decimal128, Int64, ObjectId
+from bson import Binary, Decimal128, Int64, ObjectId
+from bson.binary import VECTOR_SUBTYPE
 from bson.datetime_ms import DatetimeMS
 
-from workers.pipeline.binary import LENGTHS, double_of_bytes, number_of_bytes, text_of_bytes
+from workers.pipeline.binary import (
+    LENGTHS,
+    double_of_bytes,
+    number_of_bytes,
+    numbers_of_vector,
+    text_of_bytes,
+)
 from workers.pipeline.dates import free_text
 from workers.pipeline.dates.arguments import date_of, to_moment
 from workers.pipeline.dates.reading import Unreadable
@@ -32,6 +40,8 @@ from workers.pipeline.values import (
     type_name,
 )
 
+# Longer than any number of 64 bits; `int` itself takes time that grows with the square of a text's length.
+_MAX_DIGITS: Final = 20
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,40}")
 _DOUBLE: Final = re.compile(
     r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf|infinity|nan)", re.IGNORECASE
@@ -187,6 +197,59 @@ def _date_of_text(text: str) -> datetime | DatetimeMS:
     return date_of(ms, "$convert")
 
 
+def _json(value: Any, to: str, kind: type) -> Any:
+    """What a text of JSON holds; type wrappers of Extended JSON stay documents."""
+    if value.__class__ is not str:
+        raise unsupported(value, to)
+    try:
+        found = json.loads(value, parse_int=_json_integer, parse_constant=_no_constant)
+        if found.__class__ is not kind:
+            raise ValueError(f"the text holds no {to}")
+        _check_names(found)
+    except ValueError as error:
+        raise failed(value, to, f"no JSON {to}: {error}") from None
+    return found
+
+
+def _json_integer(digits: str) -> int | float:
+    """Whole numbers beyond 64 bits are doubles."""
+    if len(digits) > _MAX_DIGITS:
+        return float(digits)
+    found = int(digits)
+    return found if INT64_MIN <= found <= INT64_MAX else float(found)
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _check_names(found: Any) -> None:
+    waiting = [found]
+    while waiting:
+        one = waiting.pop()
+        if one.__class__ is dict:
+            if any("\0" in name for name in one):
+                raise ValueError("a name holds a zero character")
+            waiting += one.values()
+        elif one.__class__ is list:
+            waiting += one
+
+
+def to_object(value: Any) -> Any:
+    """The document that a text of JSON holds."""
+    return _json(value, "object", dict)
+
+
+def to_array(value: Any) -> Any:
+    """The array that a text of JSON holds, or the numbers of a vector."""
+    if isinstance(value, Binary) and value.subtype == VECTOR_SUBTYPE:
+        try:
+            return numbers_of_vector(value)
+        except ValueError as error:
+            raise failed(value, "array", str(error)) from None
+    return _json(value, "array", list)
+
+
 CONVERSIONS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "int": to_int,
     "long": to_long,
@@ -196,5 +259,7 @@ CONVERSIONS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "string": to_text,
     "objectId": to_object_id,
     "date": to_date,
+    "object": to_object,
+    "array": to_array,
 }
 """By the type's name; those to binData have options (`binary.py`)."""

@@ -297,6 +297,17 @@ class Emitting(Protocol):
         ...
 
 
+def mentions(node: Node, variable: str) -> bool:
+    """Whether the variable (a binding's own name) is read anywhere under the node."""
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, FieldPath) and one.variable == variable:
+            return True
+        waiting += children(one)
+    return False
+
+
 def children(node: Node) -> Iterator[Node]:
     """The nodes right under this one."""
     if isinstance(node, Call):

@@ -228,11 +228,14 @@ class Parser:
         for name in named.required:
             if name not in spec:
                 self.wrong(path, f"the field {name!r} is missing", operator.syntax)
-        inner, bound = dict(scope), []
+        inner, bound, names = dict(scope), [], set[str]()
         for field, default in renames.items():
             user = spec.get(field, default)
             if field in spec and not self.check_variable(user, f"{path}.{field}"):
                 continue
+            if user in names:
+                self.wrong(f"{path}.{field}", f"two variables called {user!r}", "a name for each")
+            names.add(user)
             bound.append(self.variable(user))
             inner[user] = bound[-1]
         seen = rule.sees if isinstance(rule, Binding) else frozenset()

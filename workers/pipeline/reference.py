@@ -54,7 +54,7 @@ SAMPLES: Final[Mapping[str, Any]] = {
     "missing": MISSING,
 }
 # Operators that take no value to try: theirs is written down, or comes from outside of the document.
-_UNTRIED: Final = frozenset({"$literal", "$meta", "$currentDate", "$createUUID", "$rand"})
+_UNTRIED: Final = frozenset({"$literal", "$meta", "$currentDate", "$createObjectId", "$createUUID", "$rand"})
 
 # A longer list of types reads better as "any other".
 _MANY: Final = 6

@@ -12,14 +12,14 @@ from workers.pipeline.nodes import (
     Emitting,
     Example,
     Named,
+    Node,
     Operator,
     Positional,
     may_be_missing,
+    mentions,
 )
+from workers.pipeline.reduction import GROWS, Growth, nests
 from workers.pipeline.values import INT32_MAX, INT32_MIN, MISSING, equal, is_nullish, type_name, whole_number
-
-# The server's limit of a document is 16 MiB: nothing longer could be written in the end.
-MAX_REDUCED: Final = 16 * 1024 * 1024
 
 
 def size(array: Any) -> int:
@@ -106,14 +106,25 @@ def _filter_limit(value: Any) -> int:
     return limit
 
 
+def _loop(em: Emitting, array: str, body: Node, element: str, position: str) -> tuple[str, str]:
+    """The header of a loop over an array, and the local of the element; its variables are bound."""
+    item = em.name()
+    em.bind(element, item)
+    if not mentions(body, position):
+        return f"for {item} in {array}:", item
+    place = em.name()
+    em.bind(position, place)
+    return f"for {place}, {item} in enumerate({array}):", item
+
+
 def _emit_map(em: Emitting, call: Call) -> str:
     source, body = call.given
-    array, found, item = em.value(source), em.name(), em.name()
+    array, found = em.value(source), em.name()
     array = em.assign(array)
     with em.block(f"if {array}.__class__ is list:"):
         em.line(f"{found} = []")
-        with em.block(f"for {item} in {array}:"):
-            em.bind(call.variables[0], item)
+        header, _ = _loop(em, array, body, *call.variables)
+        with em.block(header):
             em.line(f"{found}.append({em.or_null(body)})")
     with em.block("else:"):
         em.line(f"{found} = {em.function(_no_array)}({array}, '$map')")
@@ -124,7 +135,7 @@ def _emit_filter(em: Emitting, call: Call) -> str:
     source, condition, limit = call.args
     assert source is not None
     assert condition is not None
-    array, found, item = em.assign(em.value(source)), em.name(), em.name()
+    array, found = em.assign(em.value(source)), em.name()
     most = None
     if limit is not None:
         most = em.name()
@@ -134,8 +145,8 @@ def _emit_filter(em: Emitting, call: Call) -> str:
         )
     with em.block(f"if {array}.__class__ is list:"):
         em.line(f"{found} = []")
-        with em.block(f"for {item} in {array}:"):
-            em.bind(call.variables[0], item)
+        header, item = _loop(em, array, condition, *call.variables)
+        with em.block(header):
             with em.block(f"if {em.condition(condition)}:"):
                 em.line(f"{found}.append({item})")
                 if most is not None:
@@ -148,29 +159,23 @@ def _emit_filter(em: Emitting, call: Call) -> str:
 
 def _emit_reduce(em: Emitting, call: Call) -> str:
     source, initial, body = call.given
+    element, value, position = call.variables
     array, start = em.assign(em.value(source)), em.value(initial)
-    found, item = em.name(), em.name()
+    found, growth = em.name(), em.name()
     with em.block(f"if {array}.__class__ is list:"):
         em.line(f"{found} = {start}")
-        with em.block(f"for {item} in {array}:"):
-            em.bind(call.variables[0], item)
-            em.bind(call.variables[1], found)
+        em.line(f"{growth} = {em.function(Growth)}({nests(body, value)})")
+        header, _ = _loop(em, array, body, element, position)
+        with em.block(header):
+            em.bind(value, found)
             em.line(f"{found} = {em.value(body)}")
-            em.line(
-                f"if {found}.__class__ is str or {found}.__class__ is list: {em.function(bounded)}({found})"
-            )
+            em.line(f"if {found}.__class__ in {em.constant(GROWS)}: {growth}.check({found})")
     with em.block("else:"):
         em.line(f"{found} = {em.function(_no_array)}({array}, '$reduce')")
     return found
 
 
-def bounded(value: str | list[Any]) -> None:
-    """Poison for what grew beyond any document: a text that is joined with itself 40 times is a terabyte."""
-    if len(value) > MAX_REDUCED:
-        raise Poison(
-            f"$reduce made a value of {len(value)} characters or elements, the limit is {MAX_REDUCED}"
-        )
-
+_ELEMENT: Final = {"as": "this", "arrayIndexAs": "IDX"}
 
 OPERATORS: Final[dict[str, Operator]] = {
     "$arrayElemAt": Operator(
@@ -191,8 +196,8 @@ OPERATORS: Final[dict[str, Operator]] = {
     ),
     "$filter": Operator(
         name="$filter",
-        signature=Binding(Named(("input", "cond"), ("limit",)), {"as": "this"}, frozenset({"cond"})),
-        meaning="The elements for which `cond` is true, at most `limit`.",
+        signature=Binding(Named(("input", "cond"), ("limit",)), _ELEMENT, frozenset({"cond"})),
+        meaning="The elements ($$this, place $$IDX) for which `cond` is true, at most `limit`.",
         example=Example(
             {"$filter": {"input": "$a", "cond": {"$gt": ["$$this", 1]}}}, [2, 3], {"a": [1, 2, 3]}
         ),
@@ -217,8 +222,8 @@ OPERATORS: Final[dict[str, Operator]] = {
     ),
     "$map": Operator(
         name="$map",
-        signature=Binding(Named(("input", "in")), {"as": "this"}, frozenset({"in"})),
-        meaning="The array of what `in` gives for each element.",
+        signature=Binding(Named(("input", "in")), _ELEMENT, frozenset({"in"})),
+        meaning="The array of what `in` gives for each element ($$this) and its place ($$IDX).",
         example=Example(
             {"$map": {"input": "$a", "as": "n", "in": {"$add": ["$$n", 1]}}}, [2, 3], {"a": [1, 2]}
         ),
@@ -227,9 +232,14 @@ OPERATORS: Final[dict[str, Operator]] = {
     "$reduce": Operator(
         name="$reduce",
         signature=Binding(
-            Named(("input", "initialValue", "in")), {"=this": "this", "=value": "value"}, frozenset({"in"})
+            Named(("input", "initialValue", "in")),
+            {"as": "this", "valueAs": "value", "arrayIndexAs": "IDX"},
+            frozenset({"in"}),
         ),
-        meaning="One value out of an array: `in` of each element ($$this) and of the value so far ($$value).",
+        meaning=(
+            "One value out of an array: `in` of each element ($$this), its place ($$IDX) and the value so "
+            "far ($$value)."
+        ),
         example=Example(
             {"$reduce": {"input": "$a", "initialValue": 0, "in": {"$add": ["$$value", "$$this"]}}},
             6,

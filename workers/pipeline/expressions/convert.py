@@ -1,5 +1,5 @@
-"""`$convert` and its short forms: `$toBool $toDate $toDecimal $toDouble $toInt $toLong $toObjectId $toString
-$toUUID`.
+"""`$convert` and its short forms: `$toArray $toBool $toDate $toDecimal $toDouble $toInt $toLong $toObject
+$toObjectId $toString $toUUID`.
 
 What is wrong with `to`, `format`, `byteOrder` and `base` is an error whatever the input is. Only a value that
 cannot be converted goes to `onError`.
@@ -270,6 +270,18 @@ OPERATORS: Final[dict[str, Operator]] = {
             CONVERSIONS["date"],
             "The date of milliseconds, a text or an id",
             Example({"$toString": {"$toDate": "$a"}}, "2024-01-31T00:00:00.000Z", {"a": "2024-01-31"}),
+        ),
+        _to(
+            "$toObject",
+            CONVERSIONS["object"],
+            "The document that a text of JSON holds, as it stands there",
+            Example({"$toObject": "$a"}, {"id": 7}, {"a": '{"id": 7}'}),
+        ),
+        _to(
+            "$toArray",
+            CONVERSIONS["array"],
+            "The array that a text of JSON holds, or the numbers of a vector",
+            Example({"$toArray": "$a"}, [1, "x"], {"a": '[1, "x"]'}),
         ),
         _to(
             "$toUUID",

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
 from bson import Regex
 
 from workers.errors import Poison
+from workers.pipeline.matches import letters_of, matches_of, search_of
 from workers.pipeline.nodes import Call, Const, Emitting, Example, Named, Operator
-from workers.pipeline.patterns import OPTION_LETTERS, PatternError, Search, compile_pattern
+from workers.pipeline.patterns import PatternError, Search
 from workers.pipeline.values import MISSING, is_nullish, type_name
-
-_LETTERS: Final = tuple((letter, int(Regex("", letter).flags)) for letter in OPTION_LETTERS)
-
-# Patterns that come with documents; constant ones are compiled once for good.
-_KEPT_PATTERNS: Final = 256
-
-# 1 ns each.
-_MAX_STEPS: Final = 4_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +37,7 @@ def _asked(regex: Any, options: Any, operator: str) -> _Asked:
         return _Asked(None)
     pattern = regex
     if isinstance(regex, Regex):
-        own = "".join(letter for letter, flag in _LETTERS if int(regex.flags) & flag)
+        own = letters_of(regex)
         if own and letters:
             raise Poison(f"{operator}: options both in 'regex' and in 'options'")
         pattern, letters = regex.pattern, letters or own
@@ -54,14 +46,9 @@ def _asked(regex: Any, options: Any, operator: str) -> _Asked:
             f"{operator} needs 'regex' to be a string or regular expression, not of type {type_name(regex)}"
         )
     try:
-        return _Asked(_compiled(pattern, letters))
+        return _Asked(search_of(pattern, letters))
     except PatternError as error:
         raise Poison(f"{operator}: {error}") from None
-
-
-@lru_cache(maxsize=_KEPT_PATTERNS)
-def _compiled(pattern: str, options: str) -> Search:
-    return compile_pattern(pattern, options).search
 
 
 def _text(value: Any, operator: str) -> str | None:
@@ -88,25 +75,7 @@ def _first(text: Any, search: Search | None) -> dict[str, Any] | None:
 
 def _all(text: Any, search: Search | None) -> list[dict[str, Any]]:
     found = _text(text, "$regexFindAll")
-    return [] if search is None or found is None else [_shown(match) for match in _each(found, search)]
-
-
-def _each(text: str, search: Search) -> Iterator[Any]:
-    """Matches one after the other. After an empty one the search goes on a character later, and not at the
-    end of the text: so the server finds five empty matches in `hello`."""
-    start = steps = 0
-    while True:
-        match = search(text, start)
-        if match is None:
-            return
-        yield match
-        # Finding the place of a match again takes a look at the text before it.
-        steps += match.end()
-        if steps > _MAX_STEPS:
-            raise Poison(f"$regexFindAll: too many matches for a text of {len(text)} characters")
-        start = match.end() if match.end() > match.start() else match.end() + 1
-        if start >= len(text):
-            return
+    return [] if search is None or found is None else [_shown(match) for match in matches_of(found, search)]
 
 
 def _shown(match: Any) -> dict[str, Any]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from bson import Regex
+
 from workers.errors import Poison
+from workers.pipeline.matches import between, search_by
 from workers.pipeline.nodes import Example, Named, Operator, Positional
 from workers.pipeline.values import INT32_MAX, INT32_MIN, is_nullish, type_name, whole_number
 
@@ -60,6 +63,8 @@ def index_of_points(text: Any, wanted: Any, start: Any, end: Any) -> int | None:
 
 def _replace(operator: str, count: int) -> Callable[[Any, Any, Any], Any]:
     def replaced(text: Any, find: Any, replacement: Any) -> Any:
+        if isinstance(find, Regex) and count < 0:
+            return replaced_matches(text, find, replacement)
         for value, name in ((text, "input"), (find, "find"), (replacement, "replacement")):
             if value.__class__ is not str and not is_nullish(value):
                 raise Poison(f"{operator} requires that '{name}' be a string, found: {type_name(value)}")
@@ -68,6 +73,17 @@ def _replace(operator: str, count: int) -> Callable[[Any, Any, Any], Any]:
         return text.replace(find, replacement, count)
 
     return replaced
+
+
+def replaced_matches(text: Any, find: Regex[Any], replacement: Any) -> Any:
+    """The text with each match of a pattern replaced; the replacement stands for itself."""
+    for value, name in ((text, "input"), (replacement, "replacement")):
+        if value.__class__ is not str and not is_nullish(value):
+            raise Poison(f"$replaceAll requires that '{name}' be a string, found: {type_name(value)}")
+    if is_nullish(text) or is_nullish(replacement):
+        return None
+    parts = [part for part, _ in between(text, search_by(find, "$replaceAll"))]
+    return replacement.join(parts)
 
 
 OPERATORS: Final[dict[str, Operator]] = {
@@ -92,7 +108,7 @@ OPERATORS: Final[dict[str, Operator]] = {
     "$replaceAll": Operator(
         name="$replaceAll",
         signature=Named(("input", "find", "replacement")),
-        meaning="The text with every occurrence of `find` replaced.",
+        meaning="The text with every occurrence of `find` replaced, a text or regular expression.",
         example=Example(
             {"$replaceAll": {"input": "$a", "find": "-", "replacement": "/"}}, "1/2/3", {"a": "1-2-3"}
         ),

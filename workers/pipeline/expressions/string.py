@@ -6,12 +6,13 @@ Upper and lower case are those of ASCII, as the server has them; CP counts code 
 from __future__ import annotations
 
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from bson import Decimal128
+from bson import Decimal128, Regex
 
 from workers.errors import Poison
+from workers.pipeline.matches import between, search_by
 from workers.pipeline.nodes import Call, Const, Emitting, Example, Named, Operator, Positional
 from workers.pipeline.text import coerced
 from workers.pipeline.values import (
@@ -133,11 +134,21 @@ def split(text: Any, delimiter: Any) -> Any:
         return None
     if text.__class__ is not str:
         raise Poison(f"$split requires a string as a first argument, found: {type_name(text)}")
+    if isinstance(delimiter, Regex):
+        return list(split_by(text, delimiter))
     if delimiter.__class__ is not str:
         raise Poison(f"$split requires a string as a second argument, found: {type_name(delimiter)}")
     if not delimiter:
         raise Poison("$split requires a non-empty separator")
     return text.split(delimiter)
+
+
+def split_by(text: str, delimiter: Regex[Any]) -> Iterator[str | None]:
+    """The parts between matches of a pattern, with what its groups captured between them."""
+    for part, match in between(text, search_by(delimiter, "$split")):
+        yield part
+        if match is not None:
+            yield from match.groups()
 
 
 def _trim(operator: str, strip: Callable[[str, str], str]) -> Callable[[Any, Any], Any]:
@@ -194,7 +205,7 @@ OPERATORS: Final[dict[str, Operator]] = {
             "$split",
             2,
             split,
-            "The parts of a text between a delimiter.",
+            "The parts between a delimiter: a text, or a regular expression, whose groups are kept.",
             Example({"$split": ["$a", "-"]}, ["x", "y"], {"a": "x-y"}),
         ),
         _positional(

@@ -1,5 +1,5 @@
-"""`$currentDate $createUUID $rand`: what no document holds. The pipeline is pure: whoever compiles it gives
-the functions that read a clock and draw numbers.
+"""`$currentDate $createObjectId $createUUID $rand`: what no document holds. The pipeline is pure: whoever
+compiles it gives the functions that read a clock and draw numbers.
 
 Their values differ when a record is read again, so a result that was written once may be written again with
 another value after a restart.
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bson import Binary
+from bson import Binary, ObjectId
 from bson.binary import UUID_SUBTYPE
 
 from workers.errors import Poison
@@ -20,6 +20,8 @@ from workers.pipeline.parse import describe
 from workers.pipeline.values import date_from_ms
 
 _UUID_BYTES: Final = 16
+# Of an id, beside the four of its time.
+_ID_BYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ def _none(*_: Any) -> Any:
 
 
 UNSUPPLIED: Final = Supply(_none, _none, _none)
-"""For checking alone: the three operators raise Poison."""
+"""For checking alone: the operators raise Poison."""
 
 
 def _random_uuid(drawn: bytes) -> Binary:
@@ -79,7 +81,7 @@ def _operator(name: str, function: Callable[[], Any], meaning: str) -> Operator:
 
 
 def operators(supply: Supply) -> Mapping[str, Operator]:
-    """The three operators, drawing from this supply."""
+    """The operators, drawing from this supply."""
 
     def current_date() -> Any:
         return date_from_ms(supply.now_ms())
@@ -90,6 +92,10 @@ def operators(supply: Supply) -> Mapping[str, Operator]:
     def rand() -> float:
         return supply.random()
 
+    def create_object_id() -> ObjectId:
+        seconds = supply.now_ms() // 1000 & 0xFFFF_FFFF
+        return ObjectId(seconds.to_bytes(4, "big") + supply.random_bytes(_ID_BYTES))
+
     return {
         "$currentDate": _operator(
             "$currentDate",
@@ -97,6 +103,7 @@ def operators(supply: Supply) -> Mapping[str, Operator]:
             "The time of the system's clock, had anew wherever it stands; `$$NOW` is one time for a batch.",
         ),
         "$createUUID": _operator("$createUUID", create_uuid, "A new random UUID."),
+        "$createObjectId": _operator("$createObjectId", create_object_id, "A new ObjectId of this second."),
         "$rand": _operator("$rand", rand, "A random double from 0 up to, but not, 1."),
     }
 
