@@ -131,8 +131,11 @@ def _as_document(origin: Origin, refused: Refused, policy: DeadLetterPolicy, now
             {"k": name, "v": None if v is None else _binary(v)} for name, v in origin.headers
         ]
     doc, is_cut = _doc_text(refused.doc)
-    # Without a document the value `null` and no value at all would look the same.
-    if origin.value is not None and (refused.doc is None or origin.value != doc):
+    # Without a document the value `null` and no value at all would look the same, and with one no value would
+    # look like its text.
+    if origin.value is None:
+        why["value"] = None
+    elif refused.doc is None or origin.value != doc:
         why["value"] = _binary(origin.value)
     if is_cut:
         why["docTruncated"] = True
