@@ -58,6 +58,7 @@ class Pool:
         self._calls: deque[Call] = deque()
         self._events: deque[Call] = deque()
         self._starting: set[Worker] = set()
+        self._retired: set[Worker] = set()
         self._tick: asyncio.TimerHandle | None = None
         self._stopped = False
         self._failure: Failure | None = None
@@ -109,6 +110,17 @@ class Pool:
         """The worker that has been without work for the longest time."""
         return self._free[0] if self._free else None
 
+    def replace(self, entry: FunctionEntry, *, restart: bool) -> None:
+        """Go on with another entry. With `restart` no call is given to the processes of the old one any more:
+        those that run one end after it, and nothing that waits is lost."""
+        self.entry = entry
+        if not restart:
+            return
+        self._failure = None
+        self._retired |= self._workers
+        for worker in list(self._free):
+            worker.kill()
+
     def end_idle(self, free_before: float) -> None:
         """End the workers that have had no work since `free_before` (loop time)."""
         for worker in [one for one in self._free if one.free_since < free_before]:
@@ -131,6 +143,9 @@ class Pool:
 
     def worker_free(self, worker: Worker) -> None:
         """Hand it the next call, or keep it warm."""
+        if worker in self._retired:
+            worker.kill()
+            return
         if worker in self._starting:
             self._starting.discard(worker)
             self._failure = None
@@ -146,6 +161,8 @@ class Pool:
 
     def worker_failed_to_load(self, worker: Worker, failure: Failure) -> None:
         """Every call that waits fails with it, unless warm workers remain that can still run them."""
+        if worker in self._retired:
+            return
         self._failure = failure
         self._failure_until = self._loop.time() + self._settings.failed_load_seconds
         if not self._has_warm():
@@ -156,6 +173,7 @@ class Pool:
         """Forget it; start another one when calls wait."""
         self._workers.discard(worker)
         self._starting.discard(worker)
+        self._retired.discard(worker)
         if worker in self._free:
             self._free.remove(worker)
         self._room.give_back()
@@ -184,10 +202,13 @@ class Pool:
         return True
 
     def _has_warm(self) -> bool:
-        return any(worker.state in (State.FREE, State.BUSY) for worker in self._workers)
+        return any(worker.state in (State.FREE, State.BUSY) for worker in self._current())
+
+    def _current(self) -> set[Worker]:
+        return self._workers - self._retired if self._retired else self._workers
 
     def _calls_wait(self) -> None:
-        if not self._workers or not self._settings.waiting_calls:  # callers that may not wait for 50 ms
+        if not self._current() or not self._settings.waiting_calls:  # callers that may not wait for 50 ms
             self._grow()
         if self._tick is None and (self._calls or self._events):
             self._tick = self._loop.call_later(self._settings.grow_after_seconds, self._on_tick)
@@ -208,7 +229,7 @@ class Pool:
     def _grow(self) -> None:
         wanted = min(
             len(self._calls) + len(self._events) - len(self._starting),
-            self.entry.concurrency - len(self._workers),
+            self.entry.concurrency - len(self._current()),
             _STARTING_AT_ONCE - len(self._starting),
         )
         for _ in range(wanted):
