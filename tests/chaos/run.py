@@ -118,6 +118,7 @@ class ChaosRun:
         world.new_name = lambda purpose: names.get(purpose) or f"{purpose}-{uuid.uuid4().hex[:6]}"
         for purpose in names:
             world.topic(purpose, options.partitions)
+        world.drop_admin()
         world.kafka_extra["groupProtocol"] = options.protocol
         world.start_stub_of(["tests.chaos.function", "--seed", str(options.seed)])
         return world.write_app(world.connections(), {PROCESSOR: processor(options, topics)})

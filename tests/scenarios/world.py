@@ -158,6 +158,10 @@ class World:
             self._admin = AdminClient({"bootstrap.servers": self.bootstrap, **self.client_extra})
         return self._admin
 
+    def drop_admin(self) -> None:
+        """Before the broker goes down: a client that stays complains of it on stderr."""
+        self._admin = None
+
     def configure_topic(self, topic: str, **config: str) -> None:
         from confluent_kafka.admin import AlterConfigOpType, ConfigEntry
 
