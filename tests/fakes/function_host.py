@@ -21,6 +21,7 @@ import aiohttp
 
 from workers.functions import FunctionHost, HostSettings
 from workers.functions.host_calls import HostFunction
+from workers.functions.http_request import Identify
 
 ADD_ONE: Final = """\
 exports = function addOne(input) {
@@ -146,9 +147,12 @@ async def embedded_host(
     app_dir: Path,
     settings: HostSettings | None = None,
     host_functions: Mapping[str, HostFunction] | None = None,
+    *,
+    env: Mapping[str, str] | None = None,
+    identify: Identify | None = None,
 ) -> AsyncIterator[EmbeddedHost]:
     """A started host on a free port of 127.0.0.1; stopped at the end without waiting for open calls."""
-    host = FunctionHost(app_dir, settings=settings, host_functions=host_functions)
+    host = FunctionHost(app_dir, settings=settings, host_functions=host_functions, env=env, identify=identify)
     await host.start()
     try:
         async with aiohttp.ClientSession() as session:

@@ -52,6 +52,6 @@ def serve(
         write(endpoint)
 
     try:
-        serve_functions(folder, host, port, on_started=started)
+        serve_functions(folder, host, port, env=os.environ, on_started=started)
     except OSError as error:
         raise Fatal(f"listening on {host}:{port}: {error.strerror or error}") from None

@@ -60,7 +60,7 @@ def check(folder: Path, env: Mapping[str, str]) -> tuple[App | None, Manifest, l
         loaded = load_app(folder, env)
     except Invalid as error:
         problems += error.problems
-    functions = load_functions(folder)
+    functions = load_functions(folder, env=env)
     problems += [problem for problem in functions.problems if folder.is_dir()]
     return loaded, functions, problems
 

@@ -2,7 +2,12 @@
 
 | module | job |
 |---|---|
-| `manifest` | which functions exist, with which limits |
+| `manifest` | which functions exist, with which limits, open to whom |
+| `source_files` `manifest_file` `limits_file` `values` `app_files` | the files that it is made of |
+| `rules` | the rule-expression language of `can_evaluate` |
+| `access` | whether a call may run, and as whom |
+| `dispatch` | one way for every call: decide, run, log |
+| `function_log` | arguments, lines and errors of the last calls |
 | `names` | what a caller may write for a function: name, `name:alias`, partial or full ARN |
 | `settings` | every bound of the host |
 | `frames` | messages between the host and a worker process |
@@ -16,6 +21,7 @@
 | `http_calls` | `context.http`: requests through the host's allow list |
 | `answers` | bodies and headers in AWS's shapes |
 | `api` | HTTP |
+| `http_request` | what a call knows of its HTTP request |
 | `service` | `penstock functions serve`: run until a signal |
 | `sandbox` | the programs that run in the worker processes |
 """

@@ -29,8 +29,13 @@ class ApiError(Exception):
     retry_after_seconds: int | None = None
 
     def body(self) -> bytes:
-        """The JSON body. Two of AWS's shapes spell `Message`, the others `message`: botocore reads both."""
-        capital = self.code in {"ResourceNotFoundException", "ServiceException"}
+        """The JSON body. Some of AWS's shapes spell `Message`, the others `message`: botocore reads both."""
+        capital = self.code in {
+            "AccessDeniedException",
+            "RecursiveInvocationException",
+            "ResourceNotFoundException",
+            "ServiceException",
+        }
         shape: dict[str, Any] = {"Type": self.fault, "Message" if capital else "message": self.message}
         if self.reason:
             shape["Reason"] = self.reason
@@ -40,6 +45,18 @@ class ApiError(Exception):
 def not_found(name: str) -> ApiError:
     """There is no such function."""
     return ApiError(404, "ResourceNotFoundException", f"Function not found: {name[:200]}")
+
+
+def denied(name: str) -> ApiError:
+    """The manifest does not let this caller run the function. Which rule says so is for the log alone."""
+    text = f"User is not authorized to perform: lambda:InvokeFunction on resource: function:{name[:200]}"
+    return ApiError(403, "AccessDeniedException", text)
+
+
+def too_deep(most: int) -> ApiError:
+    """Functions that call functions that call functions."""
+    text = f"Functions call each other more than {most} levels deep."
+    return ApiError(400, "RecursiveInvocationException", text)
 
 
 def too_large(limit_bytes: int, invocation_type: str) -> ApiError:

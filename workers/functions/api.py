@@ -1,4 +1,4 @@
-"""The Lambda Invoke API over HTTP, and two pages for people: `GET /healthz` and `GET /functions`.
+"""The Lambda Invoke API over HTTP, and three pages: `GET /healthz`, `GET /functions` and `GET /logs`.
 
 It sits on aiohttp's low-level server: routing and middlewares of an application cost as much as the rest of a
 call. An `Event` call is answered 202 with 0 bytes, a `DryRun` 204 with 0 bytes; these are the only answers
@@ -7,11 +7,9 @@ without a body. A function that returns nothing (`undefined`, `None`) answers `n
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import logging
-import uuid
 from collections.abc import Mapping
 from typing import Final, NamedTuple, Protocol
 from urllib.parse import parse_qs, unquote
@@ -20,8 +18,13 @@ import orjson
 from aiohttp import HttpVersion11, web
 
 from workers.functions import answers
+from workers.functions.access import Wanted
 from workers.functions.answers import ApiError
 from workers.functions.call import Call, Outcome
+from workers.functions.context import User
+from workers.functions.dispatch import Dispatch, submit
+from workers.functions.function_log import FunctionLog
+from workers.functions.http_request import Identify, request_of
 from workers.functions.names import BadName, Target, parse_target
 from workers.functions.pool import Pool
 from workers.functions.settings import (
@@ -47,6 +50,9 @@ class Functions(Protocol):
     """What the api serves; kept by `host.FunctionHost`."""
 
     is_draining: bool
+    dispatch: Dispatch
+    function_log: FunctionLog
+    identify: Identify | None
 
     def pool(self, name: str) -> Pool:
         """The pool of a function. Raises ApiError 404."""
@@ -74,22 +80,17 @@ class Api:
 
     def __init__(self, functions: Functions) -> None:
         self._functions = functions
-        self._loop = asyncio.get_running_loop()
+        self._dispatch = functions.dispatch
         self._routes: dict[str, Target] = {}
-        # Request ids are UUIDs by shape: a random half for the process, a counter for the call. A fresh uuid4
-        # for each call costs more than all header look-ups together.
-        self._id_prefix = str(uuid.uuid4())[:24]
-        self._count = 0
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request. Never raises for what a caller sent or a function did."""
-        self._count += 1
-        request_id = f"{self._id_prefix}{self._count:012x}"
+        request_id = self._dispatch.new_id()
         try:
             path = request.raw_path
             if request.method == "POST" and path.startswith(_PREFIX):
                 return await self._invoke(request, path, request_id)
-            return self._page(request.method, path.partition("?")[0])
+            return await self._page(request, path)
         except ApiError as error:
             return _error(error, request_id)
         except web.RequestPayloadError:  # aiohttp found the chunks of the body malformed
@@ -108,21 +109,25 @@ class Api:
         _check_json(body)
         if self._functions.is_draining:
             raise answers.leaving()
+        wanted = Wanted(
+            args=b"[%b]" % (body or b"{}"),
+            user=await self._caller(request, body),
+            request=request_of(request),
+            client_context=wishes.client_context,
+        )
+        context = await self._dispatch.admit(pool.entry, wanted, request_id)
         if wishes.invocation_type == "DryRun":
             return web.Response(status=204, headers={"x-amzn-RequestId": request_id})
-        call = Call(
-            request_id=request_id,
-            args=b"[%b]" % (body or b"{}"),
-            client_context=wishes.client_context,
-            outcome=self._loop.create_future(),
-            arrived=self._loop.time(),
-            wants_log=wishes.wants_log,
-        )
+        call = self._dispatch.call(pool.entry, wanted, context, request_id)
         if wishes.invocation_type == "Event":
             self._functions.submit_event(pool, call)
             return web.Response(status=202, headers={"x-amzn-RequestId": request_id})
-        pool.submit(call)
-        return _answer(request_id, call, await call.outcome, pool)
+        submit(pool, call)
+        return _answer(request_id, await call.outcome, pool, wants_log=wishes.wants_log)
+
+    async def _caller(self, request: web.BaseRequest, body: bytes) -> User | None:
+        identify = self._functions.identify
+        return None if identify is None else await identify(request, body)
 
     def _route(self, path: str) -> Target:
         path_only, _, query = path.partition("?")
@@ -139,8 +144,9 @@ class Api:
         self._routes[path] = target
         return target
 
-    def _page(self, method: str, path: str) -> web.Response:
-        if method not in ("GET", "HEAD"):
+    async def _page(self, request: web.BaseRequest, raw_path: str) -> web.Response:
+        path, _, query = raw_path.partition("?")
+        if request.method not in ("GET", "HEAD"):
             raise ApiError(404, "ResourceNotFoundException", "There is no such page.")
         pools = self._functions.pools()
         if path == "/healthz":
@@ -149,6 +155,9 @@ class Api:
             return web.Response(
                 status=503 if draining else 200, body=orjson.dumps(state), content_type="application/json"
             )
+        await self._caller(request, b"")
+        if path == "/logs":
+            return _logs(self._functions.function_log, query)
         if path == "/functions":
             listed = [_describe(pool) for _, pool in sorted(pools.items())]
             return web.Response(body=orjson.dumps({"functions": listed}), content_type="application/json")
@@ -224,11 +233,23 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-def _answer(request_id: str, call: Call, outcome: Outcome, pool: Pool) -> web.Response:
+def _logs(function_log: FunctionLog, query: str) -> web.Response:
+    """`?after=<number>&function=<name>&limit=<count>` of the function log. Raises ApiError 400."""
+    asked = {name: values[0] for name, values in parse_qs(query).items()}
+    try:
+        after, limit = int(asked.get("after", "0")), int(asked.get("limit", "100"))
+    except ValueError as problem:
+        raise answers.bad_parameter("after and limit are whole numbers") from problem
+    return web.Response(
+        body=function_log.page(after, asked.get("function"), limit), content_type="application/json"
+    )
+
+
+def _answer(request_id: str, outcome: Outcome, pool: Pool, *, wants_log: bool) -> web.Response:
     headers = {"x-amzn-RequestId": request_id, "X-Amz-Executed-Version": "$LATEST"}
     if outcome.failed:
         headers["X-Amz-Function-Error"] = "Unhandled"
-    if call.wants_log:
+    if wants_log:
         headers["X-Amz-Log-Result"] = _log_result(request_id, outcome, pool)
     return web.Response(body=outcome.body, headers=headers, content_type="application/json")
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from aiohttp import web
@@ -17,9 +18,12 @@ from workers.errors import Invalid
 from workers.functions import answers, processes
 from workers.functions.api import Api
 from workers.functions.call import Call, Outcome
+from workers.functions.dispatch import Dispatch
+from workers.functions.function_log import FunctionLog
 from workers.functions.host_calls import HostFunction
 from workers.functions.http_calls import HttpCalls
-from workers.functions.manifest import Manifest, load
+from workers.functions.http_request import Identify
+from workers.functions.manifest import FunctionEntry, Manifest, load
 from workers.functions.pool import Pool
 from workers.functions.settings import HostSettings
 from workers.functions.worker import Worker
@@ -46,16 +50,22 @@ class FunctionHost:
         *,
         settings: HostSettings | None = None,
         host_functions: Mapping[str, HostFunction] | None = None,
+        env: Mapping[str, str] | None = None,
+        identify: Identify | None = None,
     ) -> None:
-        """Raises Invalid with everything that is wrong with the folder; nothing is started then."""
+        """`env` resolves secrets and `${NAME}`, `identify` says who sends a request. Raises Invalid with
+        everything that is wrong with the folder; nothing is started then."""
         self.settings = settings or HostSettings()
-        self.manifest: Manifest = load(app_dir, self.settings)
+        self.manifest: Manifest = load(app_dir, self.settings, env)
         if self.manifest.problems:
             raise Invalid(self.manifest.problems)
         self.is_draining = False
         self._host, self._port = host, port
         self._table = dict(host_functions or {})
         self._pools: dict[str, Pool] = {}
+        self._script_pools: dict[str, Pool] = {}
+        self.function_log = FunctionLog()
+        self.identify = identify
         self._taken = 0
         self._starved: set[Pool] = set()
         self._yielded = 0.0
@@ -71,10 +81,16 @@ class FunctionHost:
         """Listen. Functions are started at their first call. Raises OSError when the port is taken."""
         self._loop = asyncio.get_running_loop()
         self._http = HttpCalls(self.settings)
-        self._table = {**self._http.table(), **self._table}
+        self.dispatch = Dispatch(self, self.function_log)
+        self._table = {**self._http.table(), "functions.execute": self.dispatch.execute, **self._table}
         self._pools = {
             name: Pool(entry, self.settings, self, self._table)
             for name, entry in self.manifest.entries.items()
+        }
+        self._script_pools = {
+            name: Pool(entry.run_as_script, self.settings, self, self._table)
+            for name, entry in self.manifest.entries.items()
+            if entry.run_as_script is not None
         }
         # Bodies are taken as they are: the Lambda API knows no packed ones, and 6 MiB of gzip can become 6
         # GiB.
@@ -109,15 +125,15 @@ class FunctionHost:
         self.is_draining = True
         seconds = self.settings.drain_seconds if drain_seconds is None else drain_seconds
         await self._site.stop()
-        open_calls = [outcome for pool in self._pools.values() for outcome in pool.open_calls()]
+        open_calls = [outcome for pool in self._every_pool() for outcome in pool.open_calls()]
         if open_calls and not self._hurried:
             self._drain = asyncio.create_task(asyncio.wait(open_calls, timeout=seconds))
             with contextlib.suppress(asyncio.CancelledError):
                 await self._drain
-        lost = sum(pool.status()["waitingEvents"] for pool in self._pools.values())
+        lost = sum(pool.status()["waitingEvents"] for pool in self._every_pool())
         if self._idle_timer is not None:
             self._idle_timer.cancel()
-        await asyncio.gather(*(pool.stop() for pool in self._pools.values()))
+        await asyncio.gather(*(pool.stop() for pool in self._every_pool()))
         if self._look_timer is not None:
             self._look_timer.cancel()
         if self._ends_strangers:
@@ -140,6 +156,10 @@ class FunctionHost:
         if pool is None:
             raise answers.not_found(name)
         return pool
+
+    def script_pool(self, entry: FunctionEntry) -> Pool:
+        """The pool of the script that names the user of a function."""
+        return self._script_pools[entry.name]
 
     def pools(self) -> Mapping[str, Pool]:
         """All pools by function name."""
@@ -164,6 +184,9 @@ class FunctionHost:
 
     # --- room for processes, for the pools
 
+    def _every_pool(self) -> Iterator[Pool]:
+        return itertools.chain(self._pools.values(), self._script_pools.values())
+
     def try_take(self, pool: Pool) -> bool:
         """Room for one more process. At the bound the worker idle for the longest time is ended, so that a
         later try succeeds: functions that are called always win over functions that are not."""
@@ -172,7 +195,7 @@ class FunctionHost:
             self._starved.discard(pool)
             return True
         self._starved.add(pool)
-        idle = [worker for pool in self._pools.values() if (worker := pool.longest_free())]
+        idle = [worker for pool in self._every_pool() if (worker := pool.longest_free())]
         if idle:
             min(idle, key=_free_since).kill()
         return False
@@ -202,7 +225,7 @@ class FunctionHost:
         self._ends_strangers = processes.adopt_orphans()
 
     def _look(self) -> None:
-        workers = [worker for pool in self._pools.values() for worker in pool.workers()]
+        workers = [worker for pool in self._every_pool() for worker in pool.workers()]
         for worker in workers:
             worker.look()
         if self._ends_strangers:
@@ -212,7 +235,7 @@ class FunctionHost:
         self._look_timer = self._loop.call_later(_LOOK_SECONDS, self._look)
 
     def _end_idle(self) -> None:
-        for pool in self._pools.values():
+        for pool in self._every_pool():
             pool.end_idle(self._loop.time() - self.settings.idle_seconds)
         self._idle_timer = self._loop.call_later(self.settings.idle_seconds / _IDLE_LOOKS, self._end_idle)
 

@@ -26,6 +26,14 @@ class Asker:
     request_id: str
 
 
+class HostCallFailed(Exception):
+    """A host call that fails with an error of its own name, such as what another function has thrown."""
+
+    def __init__(self, error_type: str, message: str) -> None:
+        super().__init__(message)
+        self.error_type = error_type
+
+
 HostFunction: TypeAlias = Callable[[Asker, list[Any]], Awaitable[Any]]
 """Gets the call that asks and the arguments as JSON values; its answer must be JSON again. What it raises
 reaches the function as a rejected promise with the exception's type and text: it must not quote secrets."""
@@ -63,6 +71,8 @@ async def _one(
         async with asyncio.timeout(timeout_seconds):
             value = await function(asker, args)
         return orjson.dumps({"id": call["id"], "ok": True, "value": value})
+    except HostCallFailed as problem:
+        return orjson.dumps(_failed(call, problem.error_type, str(problem)))
     except Exception as problem:  # whatever it is, it belongs to the function that asked
         return orjson.dumps(_failed(call, type(problem).__name__, str(problem)))
 

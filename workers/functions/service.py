@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import uvloop
@@ -19,6 +19,7 @@ def serve(
     port: int = 9000,
     *,
     settings: HostSettings | None = None,
+    env: Mapping[str, str] | None = None,
     on_started: Callable[[str], None] | None = None,
 ) -> None:
     """Serve the functions of `app_dir` until SIGTERM or SIGINT, then drain and return.
@@ -28,7 +29,7 @@ def serve(
     when the port is taken. Must be called on the main thread.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(FunctionHost(app_dir, host, port, settings=settings), on_started))
+        runner.run(_serve(FunctionHost(app_dir, host, port, settings=settings, env=env), on_started))
 
 
 async def _serve(host: FunctionHost, on_started: Callable[[str], None] | None) -> None:
