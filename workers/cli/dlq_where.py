@@ -12,7 +12,7 @@ from workers.appfolder.supply import SYSTEM
 from workers.emit.letters import Letter, as_document
 from workers.errors import Invalid, Problem
 from workers.model import Many, Refused
-from workers.pipeline import compile_stages
+from workers.pipeline import STAGES, compile_stages
 from workers.pipeline.program import SegmentFunction
 
 NAME: Final = "--where"
@@ -55,10 +55,14 @@ def _compiled(text: str) -> SegmentFunction:
     except BadText as error:
         expected = f"expected {error.expected}" if error.expected else _RULE
         raise Invalid([Problem(NAME, error.place, error.found, expected)]) from None
-    if not isinstance(query, dict | list) or not query:
+    if not isinstance(query, dict) and not (isinstance(query, list) and query):
         raise Invalid([Problem(NAME, "", "holds no query", _RULE)])
-    is_query = isinstance(query, dict) and set(query) != {"$match"}
-    written: list[Any] = [{"$match": query}] if is_query else [query] if isinstance(query, dict) else query
+    is_query = isinstance(query, dict)
+    if isinstance(query, list) and len(query) == 1 and text.lstrip().startswith("{"):
+        # Alone, `{$or: [...]}` reads like a stage.
+        is_query = isinstance(query[0], dict) and not STAGES.keys() & query[0].keys()
+        query = query[0] if is_query else query
+    written: list[Any] = [{"$match": query}] if is_query else query
     stages, problems = with_literals(written, NAME, "pipeline")
     try:
         program = compile_stages(stages, file=NAME, supply=SYSTEM)
