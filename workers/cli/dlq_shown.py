@@ -48,16 +48,14 @@ def as_lines(letter: Letter) -> list[str]:
                      f"{_moment(_from_ms(original.timestamp_ms))}, replayed {original.replays} times"),
     ]  # fmt: skip
     lines = [f"{letter.topic} {letter.partition}:{letter.offset}"]
-    lines += [f"  {name:<10} {printable(text)}" for name, text in rows]
+    lines += [f"  {name:<9}  {printable(text)}" for name, text in rows]
     if letter.is_truncated:
-        lines.append(
-            f"  {'truncated':<10} a value of {letter.why.get('valueBytes')} bytes, still in the source?"
-        )
-    lines += [f"  {'key':<10} {shown_bytes(original.key)}", f"  {'value':<10} {shown_bytes(original.value)}"]
-    lines += [f"  {'header':<10} {printable(name)}: {shown_bytes(v)}" for name, v in original.headers or ()]
+        lines.append(f"  truncated a value of {letter.why.get('valueBytes')} bytes, still in the source?")
+    lines += [f"  {'key':<9}  {shown_bytes(original.key)}", f"  {'value':<9}  {shown_bytes(original.value)}"]
+    lines += [f"  {'header':<9}  {printable(name)}: {shown_bytes(v)}" for name, v in original.headers or ()]
     if letter.why.get("doc") is not None:
         cut = " (cut)" if letter.why.get("docTruncated") else ""
-        lines.append(f"  {'doc' + cut:<10} {printable(orjson.dumps(letter.why['doc']).decode())}")
+        lines.append(f"  {'doc' + cut:<9}  {printable(orjson.dumps(letter.why['doc']).decode())}")
     return lines
 
 
