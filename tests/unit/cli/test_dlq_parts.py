@@ -23,10 +23,8 @@ from workers.model import Refused
 class Record:
     """A dead letter as a client gives it."""
 
-    def __init__(
-        self, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes | None]]
-    ) -> None:
-        self._parts = (key, value, headers)
+    def __init__(self, made: DeadLetter) -> None:
+        self._parts = (made.key, made.value, made.headers)
 
     def topic(self) -> str:
         return "orders.dlq"
