@@ -11,9 +11,11 @@ import base64
 import heapq
 import itertools
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from tests.fakes import batch_functions
 from tests.fakes.lambda_behaviour import (
     MAX_ASYNC_BYTES,
     THROTTLED,
@@ -30,6 +32,7 @@ from workers.errors import NotSent, TimedOut, UnknownOutcome
 from workers.ports import InvokeAnswer, InvokeRequest
 
 MAX_REQUESTS_KEPT: Final = 100_000
+Script = Callable[[InvokeRequest], bytes | InvokeAnswer | Exception]
 _Waiting = tuple[float, int, "asyncio.Future[InvokeAnswer]", InvokeAnswer | Exception]
 
 
@@ -42,6 +45,7 @@ class FakeInvoker:
         self.requests: deque[InvokeRequest] = deque(maxlen=MAX_REQUESTS_KEPT)
         self.closed = False
         self._functions: dict[str, Function] = {}
+        self._scripts: dict[str, Script] = {}
         self._waiting: list[_Waiting] = []
         self._numbers = itertools.count(1)
         self._held = False
@@ -50,6 +54,10 @@ class FakeInvoker:
     def program(self, name: str, behaviour: Behaviour) -> None:
         """Give one function its behaviour. `drop_before` means that the request is never sent."""
         self.function(name).behaviour = behaviour
+
+    def script(self, name: str, script: Script) -> None:
+        """Let Python answer for one function: a body, a whole answer, or an error to raise."""
+        self._scripts[name] = script
 
     def function(self, name: str) -> Function:
         """The behaviour and the counts of one function."""
@@ -81,6 +89,11 @@ class FakeInvoker:
         function = self.function(request.function if ":" in qualifier else name)
         behaviour = self._behaviour(function, request)
         outcome = self._outcome(behaviour, request)
+        if name in self._scripts:
+            outcome = self._scripted(self._scripts[name](request))
+        elif behaviour.outcome == "batch":
+            batch_functions.begin(function, behaviour, request.body)
+            outcome = self._scripted(batch_functions.answer(function, behaviour, request.body))
         delay = behaviour.latency_ms / 1000
         if behaviour.outcome == "hang" or delay >= request.timeout_seconds:
             delay = request.timeout_seconds
@@ -92,6 +105,8 @@ class FakeInvoker:
             return await future
         finally:
             function.running -= 1
+            if behaviour.outcome == "batch":
+                batch_functions.end(function, behaviour, request.body)
 
     async def close(self) -> None:
         """See `ports.Invoker`."""
@@ -134,6 +149,12 @@ class FakeInvoker:
             function_error="Unhandled" if behaviour.outcome == "function_error" else None,
             executed_version=behaviour.executed_version, log_tail=log,
         )  # fmt: skip
+
+    def _scripted(self, answer: bytes | InvokeAnswer | Exception) -> InvokeAnswer | Exception:
+        if isinstance(answer, bytes):
+            request_id = f"{next(self._numbers):08x}-0000-4000-8000-000000000000"
+            return InvokeAnswer(200, answer, executed_version="$LATEST", request_id=request_id)
+        return answer
 
     def _pump_soon(self) -> None:
         if not self._held and not self._pumping:

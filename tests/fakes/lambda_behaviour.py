@@ -24,6 +24,7 @@ Outcome = Literal[
     "drop_after",  # the function runs, the connection is reset without an answer
     "half",  # the function runs, half of the answer comes, then the end
     "hang",  # the function runs, the answer never comes
+    "batch",  # 200, an answer to each record of a batch (tests/fakes/batch_functions.py)
 ]
 OUTCOMES: Final = frozenset(get_args(Outcome))
 
@@ -62,6 +63,8 @@ class Behaviour:
     id_field: str | None = None
     seed: int = 0
     fates: tuple[Fate, ...] = ()
+    value_field: str | None = None
+    order_field: str | None = None
 
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:
@@ -92,6 +95,10 @@ class Function:
     max_running: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
     ids: dict[str, int] = field(default_factory=dict)
+    overlaps: int = 0
+    disorder: int = 0
+    running_values: dict[str, int] = field(default_factory=dict)
+    last_places: dict[str, int] = field(default_factory=dict)
 
 
 def behaviour_of_call(function: Function, body: bytes) -> tuple[Behaviour, str | None]:

@@ -24,6 +24,7 @@ from urllib.parse import unquote
 
 import orjson
 
+from tests.fakes import batch_functions
 from tests.fakes.lambda_behaviour import (
     MAX_ASYNC_BYTES,
     THROTTLED,
@@ -162,6 +163,8 @@ class LambdaStub:
                     "max_running": function.max_running,
                     "outcomes": dict(function.outcomes),
                     "ids": dict(function.ids),
+                    "overlaps": function.overlaps,
+                    "disorder": function.disorder,
                 }
                 for name, function in every
             },
@@ -251,6 +254,8 @@ class Connection(asyncio.Protocol):
             behaviour = replace(THROTTLED, retry_after_seconds=behaviour.retry_after_seconds)
         ran = behaviour.outcome not in ("error", "drop_before") and kind != "DryRun"
         count_call(function, behaviour, identity, ran=ran)
+        if behaviour.outcome == "batch":
+            batch_functions.begin(function, behaviour, seen.body)
         self._running = function
         if behaviour.latency_ms:
             loop = asyncio.get_running_loop()
@@ -261,7 +266,10 @@ class Connection(asyncio.Protocol):
     def _answer(self, behaviour: Behaviour, seen: Seen, kind: str) -> None:
         if behaviour.outcome == "hang" or self.transport.is_closing():
             return
+        running = self._stub.function(seen.function)
         self._finished()
+        if behaviour.outcome == "batch":
+            batch_functions.end(running, behaviour, seen.body)
         if behaviour.outcome in ("drop_before", "drop_after"):
             self.transport.abort()
         elif behaviour.outcome == "error":
@@ -278,7 +286,10 @@ class Connection(asyncio.Protocol):
             if seen.headers.get("x-amz-log-type") == "Tail":
                 log = base64.b64encode(behaviour.log.encode()[-4096:]).decode()
                 extra += f"X-Amz-Log-Result: {log}\r\n"
-            body = answer_body(behaviour, seen.body)
+            if behaviour.outcome == "batch":
+                body = batch_functions.answer(running, behaviour, seen.body)
+            else:
+                body = answer_body(behaviour, seen.body)
             if behaviour.outcome == "half":
                 self._write(200, extra, body, send=len(body) // 2)
                 self.transport.close()
