@@ -30,7 +30,7 @@ class HostSettings:
     waiting_events: int = 1_000  # accepted `Event` calls of one function; above: 429
     waiting_event_bytes: int = 64 << 20  # the same for the whole host: 1,000 x 1 MiB would be 1 GiB
     workers: int = 64  # worker processes of the whole host: about 1 GB at 15 MB each
-    # What a Python function may start beside itself, processes and theirs; more ends it. A pool of 2 x 8 fits.
+    # Processes that a Python function may start, and theirs; more ends it. A pool of 2 x 8 fits.
     child_processes: int = 16
     idle_seconds: float = 300.0  # a worker without work for so long is ended
     # A further worker is started only when a call has waited this long: a call of 50 us drains a queue of 64
@@ -39,7 +39,7 @@ class HostSettings:
     load_seconds: float = 10.0  # AWS: the init phase may take 10 s
     failed_load_seconds: float = 1.0  # a source that does not load is not tried again sooner
     drain_seconds: float = 25.0  # under the 30 s that Kubernetes gives a pod
-    # How often the app folder is looked at for changes: a saved function is live after two looks, a start.
+    # How often the app folder is looked at for changes: a saved file is live after two looks and a start.
     # 0: never. 5,000 files take 15 ms of a thread.
     reload_seconds: float = 0.25
     # Where `context.http` may go: `api.example.com`, `*.example.com`, `10.0.0.5:8080`, `*`. Empty: nowhere.

@@ -1,0 +1,3 @@
+exports = function(a, b) {
+  return context.functions.execute("utils/sum", a, -1 * b);
+};

@@ -1,0 +1,3 @@
+exports = function(id) {
+  return { cancelled: id, by: context.user.id };
+};

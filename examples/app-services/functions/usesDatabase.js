@@ -1,0 +1,3 @@
+exports = function() {
+  return context.services.get("mongodb-atlas").db("shop").collection("orders").findOne({});
+};

@@ -1,0 +1,3 @@
+exports = function() {
+  return { user: context.user, method: context.request.httpMethod, query: context.request.rawQueryString };
+};
