@@ -50,7 +50,8 @@ def as_lines(letter: Letter) -> list[str]:
     lines = [f"{letter.topic} {letter.partition}:{letter.offset}"]
     lines += [f"  {name:<9}  {printable(text)}" for name, text in rows]
     if letter.is_truncated:
-        lines.append(f"  truncated a value of {letter.why.get('valueBytes')} bytes, still in the source?")
+        size = letter.why.get("valueBytes")
+        lines.append(f"  truncated  the value of {size} bytes is in the source, if it still is")
     lines += [f"  {'key':<9}  {shown_bytes(original.key)}", f"  {'value':<9}  {shown_bytes(original.value)}"]
     lines += [f"  {'header':<9}  {printable(name)}: {shown_bytes(v)}" for name, v in original.headers or ()]
     if letter.why.get("doc") is not None:

@@ -13,7 +13,7 @@ from workers.appfolder import load_app
 from workers.cli.dlq_run import Pace
 from workers.cli.dlq_shown import as_data, as_lines, printable, shown_bytes
 from workers.cli.dlq_where import Where
-from workers.emit.dead_letter import DeadLetterPolicy, Origin, dead_letter, truncated
+from workers.emit.dead_letter import DeadLetter, DeadLetterPolicy, Origin, dead_letter, truncated
 from workers.emit.letter_counts import MAX_KINDS, LetterCounts
 from workers.emit.letters import Letter, read_letter
 from workers.errors import Invalid
