@@ -52,8 +52,8 @@ def to_decimal(value: Any) -> Decimal:
 
 
 def from_decimal(value: Decimal) -> Decimal128:
-    """A decimal as BSON has it, rounded to 34 digits."""
-    return Decimal128(DECIMAL.plus(value) if value.is_finite() else value)
+    """A decimal as BSON has it, rounded to 34 digits; zero keeps its sign."""
+    return Decimal128(DECIMAL.create_decimal(value) if value.is_finite() else value)
 
 
 def whole(value: int, kind: NumberKind) -> Any:

@@ -137,13 +137,13 @@ def _emit_filter(em: Emitting, call: Call) -> str:
     assert condition is not None
     array, found = em.assign(em.value(source)), em.name()
     most = None
-    if limit is not None:
-        most = em.name()
-        given = em.assign(em.value(limit))
-        em.line(
-            f"{most} = None if {given} is None or {given} is M else {em.function(_filter_limit)}({given})"
-        )
     with em.block(f"if {array}.__class__ is list:"):
+        if limit is not None:
+            most = em.name()
+            given = em.assign(em.value(limit))
+            em.line(
+                f"{most} = None if {given} is None or {given} is M else {em.function(_filter_limit)}({given})"
+            )
         em.line(f"{found} = []")
         header, item = _loop(em, array, condition, *call.variables)
         with em.block(header):
@@ -160,10 +160,9 @@ def _emit_filter(em: Emitting, call: Call) -> str:
 def _emit_reduce(em: Emitting, call: Call) -> str:
     source, initial, body = call.given
     element, value, position = call.variables
-    array, start = em.assign(em.value(source)), em.value(initial)
-    found, growth = em.name(), em.name()
+    array, found, growth = em.assign(em.value(source)), em.name(), em.name()
     with em.block(f"if {array}.__class__ is list:"):
-        em.line(f"{found} = {start}")
+        em.line(f"{found} = {em.value(initial)}")
         em.line(f"{growth} = {em.function(Growth)}({nests(body, value)})")
         header, _ = _loop(em, array, body, element, position)
         with em.block(header):

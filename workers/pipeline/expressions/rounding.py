@@ -41,9 +41,11 @@ def _to_place(operator: str, rounding: str) -> Callable[[Any, Any], Any]:
     def rounded(value: Any, place: Any = 0) -> Any:
         if is_half_even and value.__class__ is float and place.__class__ is int and 0 <= place <= _MAX_PLACE:
             return round(value, place)  # exact and half-even in Python, too; a tenth of the time
-        if is_nullish(value) or is_nullish(place):
+        if is_nullish(value):
             return None
         kind = kind_of(value, operator)
+        if is_nullish(place):
+            return None
         places = _place_of(place, operator)
         quantum = Decimal((0, (1,), -places))
         if kind == "decimal":
