@@ -27,7 +27,8 @@ pipeline:
 ALL = [
     ("dev",), ("validate",), ("explain",), ("eval",), ("worker",), ("functions",), ("functions", "serve"),
     ("topics",), ("topics", "plan"), ("topics", "apply"), ("kafka",), ("kafka", "start"), ("kafka", "stop"),
-    ("kafka", "status"), ("schema",), ("engine",), ("dlq",), ("dlq", "list"), ("dlq", "show"), ("dlq", "replay"),
+    ("kafka", "status"), ("schema",), ("engine",), ("dlq",), ("dlq", "list"), ("dlq", "show"),
+    ("dlq", "replay"),
 ]  # fmt: skip
 
 
