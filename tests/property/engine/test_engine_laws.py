@@ -25,8 +25,8 @@ from tests.unit.engine.rig import (
     running,
     site,
 )
-from workers.model import Position, TopicPartition
-from workers.pipeline.program import Program
+from workers.model import Document, Meta, Position, TopicPartition
+from workers.pipeline.program import BatchSpec, CallSite, Contract, Program
 from workers.progress.room import RoomLimits
 
 PARTITIONS = (FIRST, SECOND)
@@ -43,11 +43,32 @@ STEPS = st.lists(
     | st.tuples(st.just("break")),
     min_size=5, max_size=40,
 )  # fmt: skip
+
+
+def _value(doc: Document, _meta: Meta | None) -> Any:
+    return len(str(doc["id"])) % 3 or str(doc["id"])[-1]
+
+
+def _batched(contract: Contract, **fields: Any) -> CallSite:
+    spec = BatchSpec(3, 100_000, 0.001, contract)
+    return site(function="batches", set_result=None, batch=spec, **fields)
+
+
 PROGRAMS: dict[str, Program] = {
     "plain": plain_program(),
     "one call": calling_program(site(set_result=None)),
+    "one call at a time for a value": calling_program(site(set_result=None, partition_by=_value)),
+    "batches": calling_program(_batched("records")),
+    "batches, one call at a time for a value": calling_program(_batched("records", partition_by=_value)),
+    "batches in order": calling_program(_batched("kafkaEvent", partition_by=_value)),
+    "a call and batches": calling_program(site(set_result=None), _batched("array", path="pipeline[4]")),
     "two calls": calling_program(site(set_result=None), site(function="g", path="pipeline[4]")),
 }
+FATES = (
+    Fate(0.1, Behaviour(outcome="function_error")),
+    Fate(0.1, Behaviour(outcome="error", times=1)),
+)
+BATCHES = Behaviour(outcome="batch", latency_ms=3, id_field="id", fates=FATES)
 FLAKY = Behaviour(
     id_field="id",
     fates=(
@@ -69,6 +90,7 @@ class Chaos:
         self.moved = False
         rig.invoker.program("f", FLAKY)
         rig.invoker.program("g", FLAKY)
+        rig.invoker.program("batches", BATCHES)
         rig.invoker.hold()
         rig.producer.hold()
         rig.producer.max_topic_bytes["results"] = 500
