@@ -23,9 +23,12 @@ Log = Callable[..., None]
 class Commits:
     """Positions asked for, sent and confirmed, for the partitions that are ours."""
 
-    def __init__(self, is_ours: Container[TopicPartition], log: Log) -> None:
+    def __init__(
+        self, is_ours: Container[TopicPartition], log: Log, *, is_transactional: bool = False
+    ) -> None:
         """`is_ours` is read anew at every commit: what moved away in the meantime is left out in the same
-        step."""
+        step. `is_transactional`: nothing is sent from here, transactions commit."""
+        self._is_transactional = is_transactional
         self.confirmed: dict[TopicPartition, Position] = {}
         self.succeeded = 0
         self.failed = 0
@@ -44,7 +47,7 @@ class Commits:
         on record before anyone else looks for one."""
         for partition, position in positions.items():
             if partition not in committed:
-                self._wanted[partition] = position
+                self.want({partition: position})
             elif committed[partition] == position.offset:
                 self.confirmed[partition] = position
             else:
@@ -56,6 +59,8 @@ class Commits:
 
     def want(self, positions: Mapping[TopicPartition, Position]) -> None:
         """Ask for positions; the last word on a partition counts."""
+        if self._is_transactional:
+            return  # a late commit would take back what a transaction committed
         self._wanted.update((p, position) for p, position in positions.items() if p in self._is_ours)
 
     def texts(self, positions: Mapping[TopicPartition, Position]) -> list[ClientPartition]:
@@ -65,6 +70,11 @@ class Commits:
             ClientPartition(p.topic, p.partition, position.offset, encode(counts[p.topic], position))
             for p, position in positions.items()
         ]
+
+    def were_transacted(self, positions: Mapping[TopicPartition, Position]) -> None:
+        """A transaction committed these."""
+        self.succeeded += 1
+        self.confirmed.update((p, position) for p, position in positions.items() if p in self._is_ours)
 
     def forget(self, partition: TopicPartition) -> None:
         self._wanted.pop(partition, None)
@@ -83,7 +93,7 @@ class Commits:
         self._wanted = due
         if due:
             self._sent_at, self._wait_seconds = now, ANSWER_SECONDS
-            self._sent = due
+            self._sent = dict(due)  # what is wanted may change before the answer
             consumer.commit(offsets=self.texts(due), asynchronous=True)
 
     def send_now(self, consumer: Consumer, more: Mapping[TopicPartition, Position]) -> None:
