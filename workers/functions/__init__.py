@@ -16,6 +16,7 @@
 | `worker` | one worker process: start, call, time-out, end |
 | `pool` | the workers and the waiting calls of one function |
 | `host` | all pools together, start and drain |
+| `reload` | what changed in the folder, and which functions start anew for it |
 | `context` | what a call knows: user, request, values, environment |
 | `host_calls` | what a function may ask of the host while it runs |
 | `http_calls` | `context.http`: requests through the host's allow list |

@@ -15,7 +15,7 @@ from pathlib import Path
 from aiohttp import web
 
 from workers.errors import Invalid
-from workers.functions import answers, processes
+from workers.functions import answers, processes, reload
 from workers.functions.api import Api
 from workers.functions.call import Call, Outcome
 from workers.functions.dispatch import Dispatch
@@ -56,6 +56,7 @@ class FunctionHost:
         """`env` resolves secrets and `${NAME}`, `identify` says who sends a request. Raises Invalid with
         everything that is wrong with the folder; nothing is started then."""
         self.settings = settings or HostSettings()
+        self._app_dir, self._env = app_dir, env
         self.manifest: Manifest = load(app_dir, self.settings, env)
         if self.manifest.problems:
             raise Invalid(self.manifest.problems)
@@ -64,6 +65,8 @@ class FunctionHost:
         self._table = dict(host_functions or {})
         self._pools: dict[str, Pool] = {}
         self._script_pools: dict[str, Pool] = {}
+        self._leaving: dict[Pool, asyncio.Task[None]] = {}
+        self._watch: asyncio.Task[None] | None = None
         self.function_log = FunctionLog()
         self.identify = identify
         self._taken = 0
@@ -83,15 +86,7 @@ class FunctionHost:
         self._http = HttpCalls(self.settings)
         self.dispatch = Dispatch(self, self.function_log)
         self._table = {**self._http.table(), "functions.execute": self.dispatch.execute, **self._table}
-        self._pools = {
-            name: Pool(entry, self.settings, self, self._table)
-            for name, entry in self.manifest.entries.items()
-        }
-        self._script_pools = {
-            name: Pool(entry.run_as_script, self.settings, self, self._table)
-            for name, entry in self.manifest.entries.items()
-            if entry.run_as_script is not None
-        }
+        self.take_over(self.manifest, frozenset())
         # Bodies are taken as they are: the Lambda API knows no packed ones, and 6 MiB of gzip can become 6
         # GiB.
         server = web.Server(Api(self).handle, access_log=None, auto_decompress=False)
@@ -107,6 +102,9 @@ class FunctionHost:
         self._port = self._runner.addresses[0][1]
         self._end_idle()
         self._look()
+        if self.settings.reload_seconds:
+            watching = reload.watch(self._app_dir, self, self.settings.reload_seconds)
+            self._watch = asyncio.create_task(watching)
         log.info("function host started", extra={"endpoint": self.endpoint, "functions": len(self._pools)})
 
     @property
@@ -125,6 +123,9 @@ class FunctionHost:
         self.is_draining = True
         seconds = self.settings.drain_seconds if drain_seconds is None else drain_seconds
         await self._site.stop()
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait({self._watch})
         open_calls = [outcome for pool in self._every_pool() for outcome in pool.open_calls()]
         if open_calls and not self._hurried:
             self._drain = asyncio.create_task(asyncio.wait(open_calls, timeout=seconds))
@@ -134,6 +135,8 @@ class FunctionHost:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         await asyncio.gather(*(pool.stop() for pool in self._every_pool()))
+        if self._leaving:
+            await asyncio.wait(self._leaving.values())
         if self._look_timer is not None:
             self._look_timer.cancel()
         if self._ends_strangers:
@@ -182,10 +185,44 @@ class FunctionHost:
 
         call.outcome.add_done_callback(done)
 
+    # --- what the reload asks
+
+    def read_again(self) -> Manifest:
+        """What the app folder says now."""
+        return load(self._app_dir, self.settings, self._env)
+
+    def take_over(self, manifest: Manifest, changed: frozenset[str]) -> None:
+        """Serve these functions from now on; `changed` are the files that differ. No call is lost: what runs
+        ends in its old process, what waits goes to a new one."""
+        self.manifest = manifest
+        scripts = {name: one.run_as_script for name, one in manifest.entries.items() if one.run_as_script}
+        self._adjust(self._pools, manifest.entries, changed)
+        self._adjust(self._script_pools, scripts, changed)
+
+    def _adjust(
+        self, pools: dict[str, Pool], entries: Mapping[str, FunctionEntry], changed: frozenset[str]
+    ) -> None:
+        restart = reload.to_restart({name: pool.entry for name, pool in pools.items()}, entries, changed)
+        for name in pools.keys() - entries.keys():
+            pool = pools.pop(name)
+            self._leaving[pool] = asyncio.create_task(self._leave(pool))
+        for name, entry in entries.items():
+            if name in pools:
+                pools[name].replace(entry, restart=name in restart)
+            else:
+                pools[name] = Pool(entry, self.settings, self, self._table)
+
+    async def _leave(self, pool: Pool) -> None:
+        """A function is gone from the folder: its open calls end, then its processes."""
+        if open_calls := pool.open_calls():
+            await asyncio.wait(open_calls)
+        await pool.stop()
+        del self._leaving[pool]
+
     # --- room for processes, for the pools
 
     def _every_pool(self) -> Iterator[Pool]:
-        return itertools.chain(self._pools.values(), self._script_pools.values())
+        return itertools.chain(self._pools.values(), self._script_pools.values(), self._leaving)
 
     def try_take(self, pool: Pool) -> bool:
         """Room for one more process. At the bound the worker idle for the longest time is ended, so that a

@@ -67,7 +67,8 @@ class Pool:
     # --- what the api asks
 
     def submit(self, call: Call) -> None:
-        """Run a call somebody waits for. Raises ApiError 429 when too many wait already."""
+        """Run a call somebody waits for. Raises ApiError 429 when too many wait already, 503 once stopped."""
+        self._refuse_when_stopped()
         if not self._give_to_free(call) and not self._give_failure(call):
             if self._open() >= self.entry.concurrency + self._settings.waiting_calls:
                 raise answers.throttled("Rate Exceeded.", "ReservedFunctionConcurrentInvocationLimitExceeded")
@@ -75,7 +76,9 @@ class Pool:
             self._calls_wait()
 
     def submit_event(self, call: Call) -> None:
-        """Run a call later: when no caller waits. Raises ApiError 429 when too many wait already."""
+        """Run a call later: when no caller waits. Raises ApiError 429 when too many wait already, 503 once
+        stopped."""
+        self._refuse_when_stopped()
         if not self._give_to_free(call) and not self._give_failure(call):
             if len(self._events) >= self._settings.waiting_events:
                 raise answers.throttled("Rate Exceeded.", "ConcurrentInvocationLimitExceeded")
@@ -144,7 +147,12 @@ class Pool:
     def worker_free(self, worker: Worker) -> None:
         """Hand it the next call, or keep it warm."""
         if worker in self._retired:
-            worker.kill()
+            # One that was still loading runs a call first: who saves faster than workers start is answered.
+            if worker in self._starting and self._calls:
+                self._starting.discard(worker)
+                worker.take(self._calls.popleft())
+            else:
+                worker.kill()
             return
         if worker in self._starting:
             self._starting.discard(worker)
@@ -181,6 +189,10 @@ class Pool:
             self._calls_wait()
 
     # --- waiting and growing
+
+    def _refuse_when_stopped(self) -> None:
+        if self._stopped:  # the function was taken out of the folder while its caller was being judged
+            raise answers.leaving()
 
     def _open(self) -> int:
         """Calls with somebody who waits for them: a call that a further worker will run is not in the way."""
