@@ -64,6 +64,13 @@ RECORDS_CONSUMED: Final = Metric(
     ("processor", "topic"),
     "Records taken from Kafka, tombstones and poison included.",
 )
+RECORDS_FETCHED: Final = Metric(
+    "counter",
+    "penstock_records_fetched_total",
+    ("processor",),
+    "Records that the client received, those included that a pause or a revocation threw away; the client "
+    "tells every 10 s. Divided by the records consumed it shows what was fetched in vain.",
+)
 BYTES_CONSUMED: Final = Metric(
     "counter",
     "penstock_bytes_consumed_total",
@@ -346,6 +353,34 @@ COMMITS: Final = Metric(
     ("processor", "result"),
     "Commits of offsets by their result. A failed one is sent again.",
     values={"result": ("ok", "failed")},
+)
+TRANSACTIONS: Final = Metric(
+    "counter",
+    "penstock_transactions_total",
+    ("processor", "result"),
+    "Transactions under exactly-once by their end. aborted: nothing of it was seen, and the same records "
+    "are sent again without repeating a call. in_doubt: one of both; the group's offsets were asked which.",
+    values={"result": ("committed", "aborted", "in_doubt")},
+)
+TRANSACTION_SECONDS: Final = Metric(
+    "histogram",
+    "penstock_transaction_seconds",
+    ("processor",),
+    "One transaction, from its first record to its end.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+)
+TRANSACTIONS_FENCED: Final = Metric(
+    "counter",
+    "penstock_transactions_fenced_total",
+    ("processor",),
+    "Transactions that failed because another client registered the same transactional id. One after a pause "
+    "of this process is harmless; steadily, two live processes share a PENSTOCK_SLOT.",
+)
+OUTCOMES_WAITING: Final = Metric(
+    "gauge",
+    "penstock_outcomes_waiting",
+    ("processor",),
+    "Settled records whose results, dead letters and offsets no transaction has committed yet.",
 )
 REBALANCES: Final = Metric(
     "counter",

@@ -247,10 +247,15 @@ class SourceEvents(Protocol):
         """Everything below `next_offset` was delivered; markers and compaction holes count as delivered."""
         ...
 
-    def revoking(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Position]:
+    def revoking(
+        self, partitions: Sequence[TopicPartition], membership: Membership | None = None
+    ) -> Mapping[TopicPartition, Position]:
         """The partitions are about to move. Blocks while open calls end, at most the revoke drain; returns
         what may be committed for them. After it returns nothing of them is produced, freed or committed any
-        more."""
+        more.
+
+        `membership` is there under exactly-once: what came of the partitions is committed with it before this
+        returns, and there is nothing left to commit."""
         ...
 
     def lost(self, partitions: Sequence[TopicPartition]) -> None:
@@ -280,6 +285,21 @@ class Source(Protocol):
         """Take no more records from now on, but stay in the group. The first half of stopping."""
         ...
 
+    def membership(self) -> Future[Membership | None]:
+        """What the poll thread knows of the group on its next turn; None while there is no consumer."""
+        ...
+
+    def positions(
+        self, partitions: Sequence[TopicPartition]
+    ) -> Future[Mapping[TopicPartition, Position] | None]:
+        """What the group has committed for these partitions, once no transaction with offsets of theirs is
+        open; None when the broker does not say. Of a partition without a commit nothing."""
+        ...
+
+    def transacted(self, positions: Mapping[TopicPartition, Position]) -> None:
+        """A transaction committed these positions."""
+        ...
+
     def stop(self) -> Future[None]:
         """Commit what was asked for, leave the group, close the consumer. The future is done when that is."""
         ...
@@ -292,13 +312,14 @@ class Source(Protocol):
 @dataclass(frozen=True, slots=True)
 class SourceCounts:
     """Since the start: commits by result, records that were gone before they were read, clients replaced,
-    committed maps that could not be read."""
+    committed maps that could not be read, records received (also in vain)."""
 
     commits_ok: int = 0
     commits_failed: int = 0
     records_lost: int = 0
     replaced: int = 0
     maps_unreadable: int = 0
+    records_fetched: int = 0
 
 
 @dataclass(frozen=True, slots=True)

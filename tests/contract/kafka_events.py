@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from workers.model import Position, TopicPartition
-from workers.ports import Batch, SourceRecord
+from workers.ports import Batch, Membership, SourceRecord
 
 
 class RecordedEvents:
@@ -55,7 +55,9 @@ class RecordedEvents:
         self._next[partition] = next_offset
         self.ends[partition] = next_offset
 
-    def revoking(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Position]:
+    def revoking(
+        self, partitions: Sequence[TopicPartition], membership: Membership | None = None
+    ) -> Mapping[TopicPartition, Position]:
         self.revoked += partitions
         for partition in partitions:
             del self._next[partition]

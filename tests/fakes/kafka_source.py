@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from tests.fakes.kafka import FakeCluster
+from tests.fakes.transactions import FakeMembership
 from workers.model import Position, TopicPartition
-from workers.ports import Batch, SourceCounts, SourceEvents, SourceStatus
+from workers.ports import Batch, Membership, SourceCounts, SourceEvents, SourceStatus
 from workers.progress.checkpoint import Checkpoint, Unreadable, bounded, decode, encode
 from workers.progress.room import Room, RoomLimits
 from workers.progress.start import Available, DataLoss, StartPolicy, start_offset, unreadable_text
+
+A = TypeVar("A")
 
 EARLIEST: Final = StartPolicy("earliest", "fail")
 WIDE: Final = RoomLimits(10_000, 64 * 1024 * 1024, 1.0)
@@ -29,6 +32,7 @@ class FakeSourceSettings:
     start: StartPolicy = EARLIEST
     limits: RoomLimits = WIDE
     poll_batch_records: int = 500
+    is_transactional: bool = False
 
 
 class FakeSource:
@@ -39,6 +43,10 @@ class FakeSource:
         self.quiesced = False
         self.asked: list[Mapping[TopicPartition, Position]] = []
         """Every commit that the engine asked for, in order."""
+        self.transacted_positions: list[Mapping[TopicPartition, Position]] = []
+        self.is_silent = False
+        """Questions get no answer."""
+        self._questions: deque[Callable[[], None]] = deque()
         self.room: Room[TopicPartition] = Room(settings.limits)
         self.auto_assign = True
         self.stopped = False
@@ -61,6 +69,17 @@ class FakeSource:
 
     def freed(self, partition: TopicPartition, records: int, size_bytes: int) -> None:
         self._freed.append((partition, records, size_bytes))
+
+    def membership(self) -> Future[Membership | None]:
+        return self._ask(self._member)
+
+    def positions(
+        self, partitions: Sequence[TopicPartition]
+    ) -> Future[Mapping[TopicPartition, Position] | None]:
+        return self._ask(lambda: self._positions(partitions))
+
+    def transacted(self, positions: Mapping[TopicPartition, Position]) -> None:
+        self.transacted_positions.append(dict(positions))
 
     def quiesce(self) -> None:
         self.quiesced = True
@@ -94,6 +113,8 @@ class FakeSource:
 
     def _turn(self, now: float) -> bool:
         self._take_requests()
+        while self._questions and not self.is_silent:
+            self._questions.popleft()()
         if self.auto_assign and self._stopping is None:
             fresh = [p for p in self._cluster.partitions(self._settings.topics) if p not in self._next]
             self.assign([p for p in fresh if p not in self._moved])
@@ -122,7 +143,7 @@ class FakeSource:
             positions[partition] = start
             self._next[partition] = start.offset
             self.room.add(partition)
-            if partition not in self.committed():
+            if partition not in self.committed() and not self._settings.is_transactional:
                 self._write(partition, start)
         self.events.assigned(positions)
         for partition, reason in refused:
@@ -134,7 +155,8 @@ class FakeSource:
         not for the loop's thread."""
         with self._poll_thread:
             mine = [p for p in partitions if p in self._next]
-            committable = self.events.revoking(mine)
+            member = self._member() if self._settings.is_transactional else None
+            committable = self.events.revoking(mine, member)
             self._take_requests()
             for partition in mine:
                 if partition in committable:
@@ -177,6 +199,31 @@ class FakeSource:
     def _write(self, partition: TopicPartition, position: Position) -> None:
         text = encode(self._partitions_at_start[partition.topic], position)
         self._cluster.committed[(self._settings.group_id, partition)] = (position.offset, text)
+
+    def _ask(self, answer: Callable[[], A]) -> Future[A]:
+        future: Future[A] = Future()
+
+        def reply() -> None:
+            if future.set_running_or_notify_cancel():
+                future.set_result(answer())
+
+        self._questions.append(reply)
+        return future
+
+    def _member(self) -> Membership | None:
+        group = self._settings.group_id
+        owned = frozenset(self._next)
+        count = next(iter(self._partitions_at_start.values()), 0)
+        return FakeMembership(group, self._cluster.epochs.get(group, 0), owned, count)
+
+    def _positions(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Position]:
+        found: dict[TopicPartition, Position] = {}
+        for partition in partitions:
+            offset, text = self._cluster.committed.get((self._settings.group_id, partition), (-1, ""))
+            checkpoint = decode(text, offset)
+            if isinstance(checkpoint, Checkpoint):
+                found[partition] = checkpoint.from_offset(offset)
+        return found
 
     def _forget(self, partitions: Iterable[TopicPartition]) -> None:
         for partition in partitions:

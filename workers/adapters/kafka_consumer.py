@@ -11,19 +11,22 @@ The order of events of a partition that moves away, all on the poll thread insid
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as ClientPartition
 
 from workers.adapters.kafka_commits import Commits
 from workers.adapters.kafka_errors import consumer_kind
+from workers.adapters.kafka_rebuild import Rebuild
 from workers.adapters.kafka_replay_topic import ReplayTopic
+from workers.adapters.kafka_requests import Requests
+from workers.adapters.kafka_runs import Run, fresh, runs_of
 from workers.adapters.kafka_source_settings import SourceSettings
 from workers.adapters.kafka_start import Starts, find_starts
+from workers.adapters.kafka_statistics import Fetched
 from workers.adapters.kafka_watch import Watch
 from workers.logs import log_event
 from workers.model import Position, TopicPartition
@@ -33,29 +36,26 @@ from workers.progress.start import DataLoss
 
 log = logging.getLogger(__name__)
 
-REBUILD_FIRST_SECONDS: Final = 0.5
-REBUILD_CAP_SECONDS: Final = 30.0
+# A transaction asks for the membership of its moment and waits for the turn that answers.
+TRANSACTIONAL_WAIT_SECONDS: Final = 0.02
 
 
-class KafkaSource:
+class KafkaSource(Requests):
     """The consumer of one processor."""
 
     def __init__(self, settings: SourceSettings, events: SourceEvents) -> None:
         self._settings = settings
         self._events = events
-        self._protocol: Literal["consumer", "classic"] = (
-            "classic" if settings.group_protocol == "classic" else "consumer"
-        )
         self._consumer: Consumer | None = None
-        self._build_at = 0.0
-        self._build_wait = REBUILD_FIRST_SECONDS
+        self._rebuild = Rebuild(settings.group_protocol)
         self._room: Room[TopicPartition] = Room(settings.limits)
         self._next: dict[TopicPartition, int] = {}
         self._names: dict[tuple[str, int], TopicPartition] = {}
-        self._commits = Commits(self._next, self._log)
-        self._asked: deque[Mapping[TopicPartition, Position]] = deque()
-        self._freed: deque[tuple[TopicPartition, int, int]] = deque()
+        super().__init__(
+            self._next, Commits(self._next, self._log, is_transactional=settings.is_transactional)
+        )
         self._quiesced = False
+        self._is_abandoned = False
         self._stopping: Future[None] | None = None
         self._joined = False
         self._watch = Watch(self._log)
@@ -63,15 +63,10 @@ class KafkaSource:
         self._lost = 0
         self._replaced = 0
         self._unreadable = 0
+        self._fetched = Fetched()
         self._now = 0.0
 
     # The port: any thread.
-
-    def commit(self, positions: Mapping[TopicPartition, Position]) -> None:
-        self._asked.append(positions)
-
-    def freed(self, partition: TopicPartition, records: int, size_bytes: int) -> None:
-        self._freed.append((partition, records, size_bytes))
 
     def quiesce(self) -> None:
         self._quiesced = True
@@ -87,26 +82,39 @@ class KafkaSource:
         return SourceStatus(
             ready=self._joined and not self._watch.trouble,
             trouble=self._watch.trouble,
-            protocol=self._protocol,
+            protocol=self._rebuild.protocol,
             lag=dict(self._watch.lag),
             committed={p: position.offset for p, position in list(self._commits.confirmed.items())},
             paused=paused,
             buffered_bytes=room.size_bytes,
             counts=SourceCounts(
-                self._commits.succeeded, self._commits.failed, self._lost, self._replaced, self._unreadable
+                self._commits.succeeded,
+                self._commits.failed,
+                self._lost,
+                self._replaced,
+                self._unreadable,
+                self._fetched.records,
             ),
         )
 
     # The poll thread.
 
+    def abandon(self) -> None:
+        """The engine is gone: leave the group, commit nothing more."""
+        self._is_abandoned = True
+        self.stop()
+
     def turn(self, now: float, wait_seconds: float) -> bool:
         """One look at the client. Waits up to `wait_seconds` for a first record. True when records were
         handed over."""
         self._now = now
-        self._take_requests()
+        self.take_requests(self._room)
+        self.answer(self._consumer)
         if self._consumer is None:
-            if now < self._build_at or self._stopping is not None or not self._build():
+            if not self._rebuild.is_due(now) or self._stopping is not None or not self._build():
                 return False
+        if self._settings.is_transactional:
+            wait_seconds = min(wait_seconds, TRANSACTIONAL_WAIT_SECONDS)
         try:
             got = self._poll(wait_seconds)
             self._after_poll(self._consumer, now)
@@ -130,7 +138,8 @@ class KafkaSource:
     def close(self) -> None:
         """The last commit, then leave the group. Ends the future of `stop`."""
         assert self._stopping is not None
-        self._take_requests()
+        self.take_requests(self._room)
+        self.answer(None)
         consumer, self._consumer = self._consumer, None
         try:
             if consumer is not None:
@@ -144,32 +153,29 @@ class KafkaSource:
 
     def _commit_now(self, consumer: Consumer, positions: Mapping[TopicPartition, Position]) -> None:
         """The last word on partitions that leave. One that is refused is repeated by the next owner."""
+        if self._is_abandoned:
+            return
         try:
             self._commits.send_now(consumer, positions)
         except KafkaException as error:
             self._log(logging.WARNING, "last_commit_failed", reason=str(error), partitions=_text(positions))
 
-    def _take_requests(self) -> None:
-        while self._freed:
-            self._room.freed(*self._freed.popleft())
-        while self._asked:
-            self._commits.want(self._asked.popleft())
-
     def _build(self) -> bool:
         """False when the client refuses its settings: this processor's affair, not that of its neighbours."""
         settings = self._settings
-        config = settings.client(self._protocol)
+        config = settings.client(self._rebuild.protocol)
         config |= {"error_cb": self._on_error, "on_commit": self._commits.on_commit}
+        config |= self._fetched.of_new_client()
         try:
             self._consumer = Consumer(config, logger=log)
             self._replay.changed(self._consumer, self._now)
             self._subscribe(self._consumer)
         except KafkaException as error:
             self._consumer = None
-            self._build_at = self._now + REBUILD_CAP_SECONDS
+            self._rebuild.refused(self._now)
             self._events.failed(f"the Kafka client refused its settings: {error.args[0]}")
             return False
-        self._log(logging.INFO, "source_started", protocol=self._protocol)
+        self._log(logging.INFO, "source_started", protocol=self._rebuild.protocol)
         return True
 
     def _subscribe(self, consumer: Consumer) -> None:
@@ -204,41 +210,23 @@ class KafkaSource:
             change([ClientPartition(p.topic, p.partition) for p in partitions])
 
     def _hand_over(self, messages: list[Message]) -> bool:
-        runs: dict[tuple[str, int], list[Any]] = {}
-        topic: Any = ""
-        number: Any = -1
-        append: Any = None
         got = False
-        for message in messages:
-            error = message.error()
-            if error is not None:
-                # What came before an event of a partition must be known before the event.
-                got = self._deliver(runs) or got
-                runs = {}
-                topic = ""
-                self._on_event(message, error)
-                continue
-            if message.partition() != number or message.topic() != topic:
-                topic, number = message.topic(), message.partition()
-                append = runs.setdefault((topic, number), []).append
-            append(message)
-        return self._deliver(runs) or got
+        for runs, event in runs_of(messages):
+            got = self._deliver(runs) or got
+            if event is not None:
+                self._on_event(event)
+        return got
 
-    def _deliver(self, runs: Mapping[tuple[str, int], list[Any]]) -> bool:
+    def _deliver(self, runs: Run) -> bool:
         batches: list[Batch] = []
         for name, records in runs.items():
-            run = records
             partition = self._names.get(name)
             expected = self._next.get(partition) if partition is not None else None
             if partition is None or expected is None:
                 continue  # fetched before the partition moved away
-            offsets: list[Any] = [message.offset() for message in run]
-            if offsets[0] < expected:
-                # Fetched before a seek or an earlier life of the partition here; already delivered.
-                fresh = next((i for i, offset in enumerate(offsets) if offset >= expected), len(offsets))
-                run, offsets = run[fresh:], offsets[fresh:]
-                if not offsets:
-                    continue
+            run, offsets = fresh(records, expected)
+            if not offsets:
+                continue
             size = sum(map(len, run))
             self._next[partition] = offsets[-1] + 1
             self._room.took(partition, len(offsets), size)
@@ -249,7 +237,9 @@ class KafkaSource:
             self._events.records(batches)
         return bool(batches)
 
-    def _on_event(self, message: Message, error: KafkaError) -> None:
+    def _on_event(self, message: Message) -> None:
+        error = message.error()
+        assert error is not None
         kind = consumer_kind(error)
         where: tuple[Any, Any] = (message.topic(), message.partition())
         partition = self._names.get(where)
@@ -291,7 +281,7 @@ class KafkaSource:
         """The topic was deleted and made again: for the engine, which takes no offset twice, the partition
         was lost and comes as a new one."""
         self._events.lost([partition])
-        self._take_requests()
+        self.take_requests(self._room)
         self._forget([partition])
         self._next[partition] = offset
         self._room.add(partition)
@@ -338,8 +328,9 @@ class KafkaSource:
         if not mine:
             return
         # A source that stops has the engine's last word already.
-        committable = self._events.revoking(mine) if self._stopping is None else {}
-        self._take_requests()
+        member = self.member(consumer) if self._settings.is_transactional else None
+        committable = self._events.revoking(mine, member) if self._stopping is None else {}
+        self.take_requests(self._room)
         self._commit_now(consumer, {p: o for p, o in committable.items() if p in mine})
         self._forget(mine)
 
@@ -347,7 +338,7 @@ class KafkaSource:
         mine = [p for p in (TopicPartition(r.topic, r.partition) for r in lost) if p in self._next]
         if mine:
             self._events.lost(mine)
-            self._take_requests()
+            self.take_requests(self._room)
             self._forget(mine)
 
     def _forget(self, partitions: Sequence[TopicPartition]) -> None:
@@ -367,22 +358,19 @@ class KafkaSource:
         wait."""
         error = exception.args[0]
         kind = consumer_kind(error) if isinstance(error, KafkaError) else "fatal"
-        if kind == "old_broker" and self._settings.group_protocol == "auto" and self._protocol == "consumer":
+        if kind == "old_broker" and self._rebuild.fall_back():
             self._log(logging.WARNING, "group_protocol_fallback", reason=str(error))
-            self._protocol = "classic"
-            self._build_wait = 0.0
         self._watch.troubled(str(error), self._now)
         consumer, self._consumer = self._consumer, None
         mine = list(self._next)
         if mine:
             self._events.lost(mine)
-            self._take_requests()
+            self.take_requests(self._room)
             self._forget(mine)
         self._joined = False
         self._replaced += 1
         self._commits.start_over()
-        self._build_at = self._now + self._build_wait
-        self._build_wait = min(max(self._build_wait * 2, REBUILD_FIRST_SECONDS), REBUILD_CAP_SECONDS)
+        self._rebuild.failed(self._now)
         self._log(logging.WARNING, "source_replaced", reason=str(error))
         if consumer is not None:
             try:
@@ -392,7 +380,7 @@ class KafkaSource:
 
     def _heard(self) -> None:
         self._watch.healthy()
-        self._build_wait = REBUILD_FIRST_SECONDS
+        self._rebuild.worked()
 
     def _log(self, level: int, event: str, **fields: object) -> None:
         settings = self._settings

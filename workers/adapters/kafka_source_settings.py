@@ -54,6 +54,8 @@ class SourceSettings:
     limits: RoomLimits
     poll_batch_records: int
     queued_kilobytes: int = 8_192
+    is_transactional: bool = False
+    """Nothing is committed but by transactions."""
 
     @property
     def replay_topic(self) -> str | None:

@@ -17,6 +17,10 @@ from workers.progress.start import Available, DataLoss, StartPolicy, start_offse
 # Long enough for a broker that elects a leader, short against the 300 s of max.poll.interval.ms.
 ASK_SECONDS: Final = 15.0
 
+# An answer also waits until a transaction with these offsets has ended: one whose owner died is aborted after
+# 10 s, when the coordinator looks, every 10 s.
+COMMITTED_SECONDS: Final = 30.0
+
 
 @dataclass(frozen=True, slots=True)
 class Starts:
@@ -47,7 +51,12 @@ def find_starts(
     everything = [
         ClientPartition(topic, number) for topic, count in counts.items() for number in range(count)
     ]
-    asked = consumer.committed(everything, timeout=ASK_SECONDS)
+    own = [ClientPartition(p.topic, p.partition) for p in wanted]
+    asked = consumer.committed(own, timeout=COMMITTED_SECONDS)
+    if not all(answer.offset >= 0 and _is_readable(answer) for answer in asked):
+        # Only a partition without a commit of ours needs the others': they tell whether the group is new.
+        # Where their owners make transactions, an answer waits until none is open.
+        asked = consumer.committed(everything, timeout=COMMITTED_SECONDS)
     committed: dict[TopicPartition, int] = {}
     found: dict[TopicPartition, Checkpoint | Unreadable | None] = {}
     for answer in asked:
@@ -97,6 +106,10 @@ def _group_start(checkpoints: Iterable[Checkpoint | Unreadable | None]) -> int |
     found = list(checkpoints)
     counts = [checkpoint.partitions_at_start for checkpoint in found if isinstance(checkpoint, Checkpoint)]
     return counts[0] if counts else 0 if found else None
+
+
+def _is_readable(answer: ClientPartition) -> bool:
+    return isinstance(decode(answer.metadata, answer.offset), Checkpoint)
 
 
 def _partition_count(consumer: Consumer, topic: str) -> int:

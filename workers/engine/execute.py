@@ -76,7 +76,9 @@ class Executor:
         # A topic that is not there holds its processor until somebody makes it; one that a document named
         # would let that document hold all others.
         self._names_topics = sink is not None and sink.topic is None
-        self._plain_sink = sink if not program.call_sites and sink is not None and sink.is_plain else None
+        # A transaction names single offsets, which a slice that settles as a whole has not.
+        is_plain = not program.call_sites and sink is not None and sink.is_plain and ends.outcomes is None
+        self._plain_sink = sink if is_plain else None
 
     def run(self, partition: PartitionRun, records: list[SourceRecord], span: Span) -> None:
         """Take the records of a span as far as they go without waiting."""
@@ -260,9 +262,12 @@ class Executor:
             return
         for slot in partition.order.released():
             slot.put_in_order()
+            if self._ends.outcomes is not None:
+                self._ends.outcomes.add(slot)
+                continue
             slot.unacked = sum(end.__class__ is not str for end in slot.outputs)
             if not slot.unacked:
-                self._ends.tally.outcomes[_outcome(slot.outputs)] += 1
+                self._ends.tally.outcomes[outcome_of(slot.outputs)] += 1
                 partition.settled(slot)
                 continue
             partition.begin()
@@ -281,7 +286,7 @@ class Executor:
     def _acked(self, slot: Slot) -> None:
         slot.unacked -= 1
         if not slot.unacked:
-            self._ends.tally.outcomes[_outcome(slot.outputs)] += 1
+            self._ends.tally.outcomes[outcome_of(slot.outputs)] += 1
             slot.partition.settled(slot)
             slot.partition.end()
 
@@ -291,7 +296,7 @@ class Executor:
         self._ends.letters.send(slot.partition, slot.record, refused, partial(self._acked, slot))
 
 
-def _outcome(ends: Sequence[Any]) -> str:
+def outcome_of(ends: Sequence[Any]) -> str:
     """What a record counts as: dead-lettered if any of its documents was, else emitted if any was, else what
     its documents were."""
     if any(isinstance(end, Refused) for end in ends):

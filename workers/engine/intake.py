@@ -9,7 +9,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Final, Protocol
 
 from workers.model import Position, TopicPartition
-from workers.ports import Batch
+from workers.ports import Batch, Membership
 
 # What the loop may take beyond the drain itself to answer, before the partitions are given up without its
 # word.
@@ -23,7 +23,9 @@ class Takes(Protocol):
     def take_assigned(self, positions: Mapping[TopicPartition, Position]) -> None: ...
     def take_records(self, batches: Sequence[Batch]) -> None: ...
     def take_end(self, partition: TopicPartition, next_offset: int) -> None: ...
-    async def give_up(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Position]: ...
+    async def give_up(
+        self, partitions: Sequence[TopicPartition], membership: Membership | None
+    ) -> Mapping[TopicPartition, Position]: ...
     def take_lost(self, partitions: Sequence[TopicPartition]) -> None: ...
     def take_failure(self, reason: str) -> None: ...
     def take_crash(self, error: BaseException) -> None: ...
@@ -45,9 +47,11 @@ class Intake:
     def end_of_partition(self, partition: TopicPartition, next_offset: int) -> None:
         self._hand_over(self._takes.take_end, partition, next_offset)
 
-    def revoking(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Position]:
+    def revoking(
+        self, partitions: Sequence[TopicPartition], membership: Membership | None = None
+    ) -> Mapping[TopicPartition, Position]:
         """Everything the poll thread handed over before this call is taken by the loop before it, too."""
-        answer = asyncio.run_coroutine_threadsafe(self._takes.give_up(partitions), self._loop)
+        answer = asyncio.run_coroutine_threadsafe(self._takes.give_up(partitions, membership), self._loop)
         try:
             return answer.result(self._drain_seconds + GRACE_SECONDS)
         except FutureTimeout:

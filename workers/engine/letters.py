@@ -13,7 +13,7 @@ from workers.engine.output import Output, Sending
 from workers.engine.partition import PartitionRun
 from workers.engine.tally import Tally
 from workers.model import PROCESSOR_SCOPE, Document, Refused
-from workers.ports import SourceRecord
+from workers.ports import Produced, SourceRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,14 @@ class LetterSettings:
 
     topic: str
     policy: DeadLetterPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter to produce; `smaller` makes the one without content, for a topic that refuses it."""
+
+    item: Produced
+    smaller: Callable[[], Produced]
 
 
 class Letters:
@@ -37,29 +45,40 @@ class Letters:
         self, partition: PartitionRun, record: SourceRecord, refused: Refused, on_acked: Callable[[], None]
     ) -> None:
         """Write why `record` was refused. `on_acked` is called once, when the broker has it."""
-        if refused.scope == PROCESSOR_SCOPE:
-            where = f"{record.topic()}[{record.partition()}]@{record.offset()}"
-            self._on_fail(f"{refused.path}: {refused.reason} (record {where})")
+        if self.stops(record, refused):
             return
-        origin, now = (
-            origin_of(record),
-            datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        )
-        policy = self._settings.policy
+        letter = self.letter(record, refused)
 
         def counted() -> None:
             self._tally.dead_lettered(refused.error_class, refused.scope)
             on_acked()
 
-        def write(letter: DeadLetter, on_too_large: Callable[[str], None] | None) -> None:
-            item = (self._settings.topic, letter.value, letter.key, letter.headers, origin.timestamp_ms)
-            self._output.send(Sending(self._output, partition, item, counted, on_too_large))
-
         def without_content(_reason: str) -> None:
             # A topic that refuses even this is asked again, with a growing wait, until somebody mends it.
-            write(truncated(origin, refused, policy, now), None)
+            self._output.send(Sending(self._output, partition, letter.smaller(), counted, None))
 
-        write(dead_letter(origin, refused, policy, now), without_content)
+        self._output.send(Sending(self._output, partition, letter.item, counted, without_content))
+
+    def stops(self, record: SourceRecord, refused: Refused) -> bool:
+        """Whether this refusal stops the processor; it is told to, then."""
+        if refused.scope != PROCESSOR_SCOPE:
+            return False
+        where = f"{record.topic()}[{record.partition()}]@{record.offset()}"
+        self._on_fail(f"{refused.path}: {refused.reason} (record {where})")
+        return True
+
+    def letter(self, record: SourceRecord, refused: Refused) -> Letter:
+        """The dead letter of a refusal, as of now."""
+        origin, policy = origin_of(record), self._settings.policy
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+        def produced(letter: DeadLetter) -> Produced:
+            return self._settings.topic, letter.value, letter.key, letter.headers, origin.timestamp_ms
+
+        return Letter(
+            produced(dead_letter(origin, refused, policy, now)),
+            lambda: produced(truncated(origin, refused, policy, now)),
+        )
 
 
 def internal(error: Exception, operator: str, path: str, doc: Document | None) -> Refused:

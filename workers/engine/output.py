@@ -11,13 +11,12 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from workers.engine.partition import PartitionRun
 from workers.engine.tally import Tally
 from workers.logs import log_event
-from workers.model import Headers
-from workers.ports import Producer, SendFailure
+from workers.ports import Produced, Producer, SendFailure
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +24,6 @@ log = logging.getLogger(__name__)
 FULL_SECONDS: Final = 0.005
 FAILED_FIRST_SECONDS: Final = 0.2
 FAILED_CAP_SECONDS: Final = 5.0
-
-
-Produced: TypeAlias = "tuple[str, bytes | None, bytes | None, Headers | None, int]"
-"""What to produce: (topic, value, key, headers, timestamp in ms)."""
 
 
 class Sending:

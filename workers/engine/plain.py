@@ -14,6 +14,7 @@ from typing import Any, Literal
 from topics.codecs import json as codec
 from topics.codecs.errors import CodecError, NotADocument
 from workers.engine.letters import Letters, not_encodable, poison, result_too_large, tombstone
+from workers.engine.outcomes import Outcomes
 from workers.engine.output import Output, Sending
 from workers.engine.partition import PartitionRun
 from workers.engine.tally import Tally
@@ -33,6 +34,8 @@ class Ends:
     letters: Letters
     tally: Tally
     tombstones: Tombstones
+    outcomes: Outcomes | None = None
+    """Where everything goes instead under exactly-once."""
 
 
 class Slice:

@@ -8,30 +8,38 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from workers.calls.order import Ordering
 from workers.counting import Metrics
 from workers.emit.topics import DistinctTopics
 from workers.engine.backlog import Backlog
 from workers.engine.calling import Caller, Done, Job
-from workers.engine.execute import Executor
+from workers.engine.commits import Commits, PlainCommits
+from workers.engine.execute import Executor, outcome_of
 from workers.engine.letters import Letters, LetterSettings
+from workers.engine.outcomes import Outcomes, SinkFacts
 from workers.engine.output import Output
 from workers.engine.partition import ORDERS, PartitionRun, Slot
 from workers.engine.plain import Ends, Tombstones
 from workers.engine.report import ProcessorReport, ProcessorStatus
 from workers.engine.sites import sites_of
 from workers.engine.tally import Tally
+from workers.engine.transaction import TransactionLoop, TransactionSettings
 from workers.logs import log_event
 from workers.metrics import DRAIN_SECONDS, LOOP_SLICE_SECONDS, PARTITIONS_HELD, REBALANCES
 from workers.model import Document, Meta, Position, Refused, TopicPartition
 from workers.pipeline.program import Program
-from workers.ports import Batch, Invoker, Producer, Source
+from workers.ports import Batch, Invoker, Membership, Producer, Source, Transactions
 
 log = logging.getLogger(__name__)
 
 State = Literal["CREATED", "STARTED", "STOPPED", "FAILED"]
+# After a drain, for the last transaction: one takes some 50 ms. Within the grace that a revocation has beyond
+# its drain.
+SETTLE_SECONDS: Final = 3.0
+# Of the drain timeout, for the last commit and the word to the group; both take some 10 ms.
+LEAVE_SECONDS: Final = 3.0
 OnCrash = Callable[[BaseException], None]
 """Told of a bug: the process cannot go on."""
 
@@ -49,18 +57,22 @@ class ProcessorSettings:
     drain_timeout_seconds: float
     revoke_drain_seconds: float
     max_dynamic_topics: int = 1_000
+    transactions: TransactionSettings | None = None
+    """Under exactly-once."""
     bootstrap_servers: str = ""
     ordering: Ordering = "partition"
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The outside of one processor, behind ports. `invokers` has one for each function call."""
+    """The outside of one processor, behind ports. `invokers` has one for each function call; `transactions`
+    is there under exactly-once."""
 
     results: Producer | None
     dead_letters: Producer
     invokers: tuple[Invoker, ...]
     metrics: Metrics
+    transactions: Transactions | None = None
 
 
 class Processor:
@@ -81,6 +93,7 @@ class Processor:
         self._tasks: list[asyncio.Task[None]] = []
         self._highest: dict[TopicPartition, int] = {}
         self._is_halted = False
+        self._failing: asyncio.Task[None] | None = None
         name = settings.name
         dead = Output(name, parts.dead_letters, self.tally)
         # A pipeline that ends with a call has no results; nothing is ever sent through this one then.
@@ -88,7 +101,14 @@ class Processor:
         self._outputs = (results, dead)
         self._producers = tuple({id(output.producer): output.producer for output in self._outputs}.values())
         letters = Letters(settings.dead_letters, dead, self.tally, self._fail_soon)
-        ends = Ends(results, letters, self.tally, settings.tombstones)
+        outcomes = None
+        self._commits: Commits = PlainCommits(settings.commit_interval_seconds, self.partitions)
+        if parts.transactions is not None and settings.transactions is not None:
+            outcomes = Outcomes(letters, self.tally, SinkFacts.of(program.sink), outcome_of)
+            self._commits = TransactionLoop(
+                settings.transactions, outcomes, parts.transactions, self.partitions, parts.metrics
+            )
+        ends = Ends(results, letters, self.tally, settings.tombstones, outcomes)
         topics = DistinctTopics(settings.max_dynamic_topics)
         self.executor = Executor(program, ends, settings.max_record_bytes, topics, self._call)
         caller = Caller(name, parts.metrics, self._done, on_crash, settings.bootstrap_servers)
@@ -104,7 +124,7 @@ class Processor:
         self._source = source
         self._set_state("STARTED")
         self._metrics.start_processor(self.settings.name)
-        for work in (self._pump(), self._commit_for_ever()):
+        for work in (self._pump(), self._commits.run(source)):
             task = asyncio.create_task(work)
             task.add_done_callback(self._ended)
             self._tasks.append(task)
@@ -143,12 +163,18 @@ class Processor:
         if run is not None:
             run.frontier.reached(next_offset)
 
-    async def give_up(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Position]:
+    async def give_up(
+        self, partitions: Sequence[TopicPartition], membership: Membership | None
+    ) -> Mapping[TopicPartition, Position]:
         """The partitions move: what has begun may end within the revoke drain, the rest is the next
         owner's."""
         runs = [self.partitions[key] for key in partitions if key in self.partitions]
-        await self._drain(runs, self.settings.revoke_drain_seconds, "revoked")
-        return {run.key: run.position() for run in runs} if not self._is_halted else {}
+        self._commits.give(membership)
+        try:
+            await self._drain(runs, self.settings.revoke_drain_seconds, "revoked")
+        finally:
+            self._commits.give(None)
+        return self._commits.last(runs) if not self._is_halted else {}
 
     def take_lost(self, partitions: Sequence[TopicPartition]) -> None:
         self._release([self.partitions[key] for key in partitions if key in self.partitions], "lost")
@@ -180,9 +206,24 @@ class Processor:
         assert self._source is not None
         self._source.quiesce()
         # Every frontier stops at the first record that did not settle, the failing one among them.
-        self._source.commit({run.key: run.position() for run in self.partitions.values()})
-        self._source.stop()
-        self._release(list(self.partitions.values()), "failed")
+        runs = list(self.partitions.values())
+        self._source.commit(self._commits.last(runs))
+        if self.settings.transactions is None:
+            self._source.stop()
+            self._release(runs, "failed")
+            return
+        # What settled before may have no transaction yet.
+        self._commits.stop_adding()
+        for run in runs:
+            run.draining = True
+        self._backlog.drop_draining()
+        self._failing = asyncio.create_task(self._leave(self._source, runs))
+
+    async def _leave(self, source: Source, runs: Sequence[PartitionRun]) -> None:
+        """The end of a processor that failed under exactly-once."""
+        await self._commits.settle(runs, SETTLE_SECONDS)
+        source.stop()
+        self._release(runs, "failed")
 
     def _fail_soon(self, reason: str) -> None:
         """After the slice at hand: partitions are not released under it."""
@@ -193,13 +234,20 @@ class Processor:
         if self._source is None:
             return
         self._source.quiesce()
-        runs = list(self.partitions.values())
+        runs, limit = list(self.partitions.values()), self.settings.drain_timeout_seconds
+        ends = time.monotonic() + limit
         if self.state == "STARTED":
-            await self._drain(runs, self.settings.drain_timeout_seconds, "stopped")
-            self._source.commit({run.key: run.position() for run in runs})
+            await self._drain(runs, max(limit - LEAVE_SECONDS, limit / 2), "stopped")
+            self._source.commit(self._commits.last(runs))
             if not self.error:  # a processor may fail while it drains
                 self._set_state("STOPPED")
-        await asyncio.wrap_future(self._source.stop())
+        if self._failing is not None:
+            await self._failing
+        # Without its broker the consumer waits up to 45 s for an answer to the last commit.
+        left = asyncio.wrap_future(self._source.stop())
+        await asyncio.wait({left}, timeout=max(ends - time.monotonic(), LEAVE_SECONDS))
+        if not left.done():
+            log_event(log, logging.WARNING, "source_did_not_stop", processor=self.settings.name)
         await self.close()
         log_event(log, logging.INFO, "processor_stopped", processor=self.settings.name, state=self.state)
 
@@ -221,6 +269,7 @@ class Processor:
         )
         for output in self._outputs:
             output.close()
+        await self._commits.close()
 
     async def _drain(self, runs: Sequence[PartitionRun], limit_seconds: float, reason: str) -> None:
         began = time.monotonic()
@@ -229,11 +278,13 @@ class Processor:
         self._backlog.drop_draining()
         for fanout in self.fanouts:
             fanout.drop_waiting()
+        self._commits.hurry()
         waits = [asyncio.create_task(run.drained()) for run in runs]
         if waits:
             _, late = await asyncio.wait(waits, timeout=limit_seconds)
             for wait in late:
                 wait.cancel()
+            await self._commits.settle(runs, SETTLE_SECONDS)
         seconds = time.monotonic() - began
         self._metrics.histogram(DRAIN_SECONDS, self.settings.name, reason).observe(seconds)
         self._release(runs, reason)
@@ -254,6 +305,7 @@ class Processor:
                 processor=self.settings.name, topic=run.key.topic, partition=str(run.key.partition)
             )
         self._backlog.drop_draining()
+        self._commits.forget()
         for fanout in self.fanouts:
             fanout.drop_waiting()
         if reason == "revoked":
@@ -282,16 +334,6 @@ class Processor:
                 producer.poll()
             slice_seconds.observe(time.perf_counter() - began)
             await asyncio.sleep(0)
-
-    async def _commit_for_ever(self) -> None:
-        assert self._source is not None
-        asked: dict[TopicPartition, Position] = {}
-        while True:
-            await asyncio.sleep(self.settings.commit_interval_seconds)
-            now = {run.key: run.position() for run in self.partitions.values()}
-            if now != asked:
-                self._source.commit(now)
-                asked = now
 
     def _call(self, site_index: int, slot: Slot, place: int, doc: Document, meta: Meta | None) -> None:
         self.fanouts[site_index].put(Job(slot, place, doc, meta))

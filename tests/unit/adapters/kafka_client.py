@@ -10,7 +10,7 @@ from confluent_kafka import TopicPartition as ClientPartition
 
 from workers.adapters.kafka_source_settings import SourceSettings
 from workers.model import Position, TopicPartition
-from workers.ports import Batch
+from workers.ports import Batch, Membership
 from workers.progress.room import RoomLimits
 from workers.progress.start import OnDataLoss, StartPolicy
 
@@ -35,6 +35,9 @@ class ScriptedClient:
         self.low, self.high = 0, 100
         self.partitions = 1
         self.commits: list[tuple[dict[int, int], bool]] = []
+        self.texts: list[str | None] = []
+        self.is_answering = True
+        self._unanswered: list[ClientPartition] = []
         self.refuse: KafkaError | None = None
         self.seeks: list[int] = []
         self.closed = False
@@ -48,11 +51,18 @@ class ScriptedClient:
 
     def commit(self, *, offsets: Sequence[ClientPartition], asynchronous: bool) -> None:
         self.commits.append(({found.partition: found.offset for found in offsets}, asynchronous))
+        self.texts += [found.metadata for found in offsets]
         if asynchronous:
-            answers = [ClientPartition(p.topic, p.partition, p.offset) for p in offsets]
-            self.config["on_commit"](self.refuse, answers)
+            self._unanswered += [ClientPartition(p.topic, p.partition, p.offset) for p in offsets]
+            if self.is_answering:
+                self.answer()
         elif self.refuse is not None:
             raise KafkaException(self.refuse)
+
+    def answer(self) -> None:
+        """The broker's answer to what was committed without waiting for it."""
+        answers, self._unanswered = self._unanswered, []
+        self.config["on_commit"](self.refuse, answers)
 
     def committed(self, asked: Sequence[ClientPartition], timeout: float) -> list[ClientPartition]:
         return [ClientPartition(p.topic, p.partition, -1001) for p in asked]
@@ -145,7 +155,9 @@ class Events:
     def end_of_partition(self, partition: TopicPartition, next_offset: int) -> None:
         self.seen.append(("end", next_offset))
 
-    def revoking(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Position]:
+    def revoking(
+        self, partitions: Sequence[TopicPartition], membership: Membership | None = None
+    ) -> Mapping[TopicPartition, Position]:
         self.seen.append(("revoking", list(partitions)))
         return self.committable
 

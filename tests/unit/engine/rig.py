@@ -16,12 +16,14 @@ from typing import Any, Final
 from tests.fakes.invoker import FakeInvoker
 from tests.fakes.kafka import FakeCluster, FakeProducer
 from tests.fakes.kafka_source import WIDE, FakeSource, FakeSourceSettings
+from tests.fakes.transactions import FakeTransactions
 from topics.headers import DEAD_LETTER
 from workers.counting import Metrics
 from workers.emit.dead_letter import DeadLetterPolicy
 from workers.engine.intake import Intake
 from workers.engine.letters import LetterSettings
 from workers.engine.processor import Parts, Processor, ProcessorSettings
+from workers.engine.transaction import TransactionSettings
 from workers.model import (
     DROPPED,
     PROCESSOR_SCOPE,
@@ -44,6 +46,7 @@ FIRST: Final = TopicPartition(TOPIC, 0)
 SECOND: Final = TopicPartition(TOPIC, 1)
 QUICK: Final = RetrySpec(max_attempts=3, max_elapsed_seconds=5.0, base_seconds=0.001, cap_seconds=0.002)
 
+TRANSACTIONS: Final = TransactionSettings("orders", 0.001, 1_000, 10_000, 1_000_000)
 SETTINGS: Final = ProcessorSettings(
     name="orders",
     dead_letters=LetterSettings(DEAD, DeadLetterPolicy("orders")),
@@ -140,6 +143,8 @@ class Rig:
     invoker: FakeInvoker
     metrics: Metrics
     crashes: list[BaseException] = field(default_factory=list)
+    transactions: FakeTransactions | None = None
+    """There under exactly-once."""
 
     def give(self, *docs: Any, to: TopicPartition = FIRST, **how: Any) -> None:
         """Write records: documents as JSON, bytes and None as they are."""
@@ -180,7 +185,8 @@ class Rig:
 
     def results(self, topic: str = RESULTS) -> list[Any]:
         """The documents on a topic, in order."""
-        return [None if value is None else json.loads(value) for value in self.producer.values(topic)]
+        values = (self.transactions or self.producer).values(topic)
+        return [None if value is None else json.loads(value) for value in values]
 
     def ids(self, topic: str = RESULTS) -> list[Any]:
         return [doc["id"] for doc in self.results(topic)]
@@ -189,7 +195,7 @@ class Rig:
         """Why each dead letter is one, in order."""
         return [
             json.loads(dict(record.headers() or [])[DEAD_LETTER.name] or b"")
-            for record in self.producer.written
+            for record in (self.transactions or self.producer).written
             if record.topic() == DEAD
         ]
 
@@ -221,21 +227,28 @@ def build(
     partitions: int = 1,
     limits: RoomLimits = WIDE,
     capacity: int = 100_000,
+    exactly_once: bool = False,
 ) -> Rig:
     """A rig whose processor was not started yet."""
     cluster, metrics, invoker = FakeCluster(), Metrics(with_process=False), FakeInvoker()
     cluster.create(TOPIC, partitions)
     producer = FakeProducer(capacity)
     crashes: list[BaseException] = []
+    changes = dict(settings or {})
+    transactions = None
+    if exactly_once:
+        transactions = FakeTransactions(cluster)
+        changes.setdefault("transactions", TRANSACTIONS)
     processor = Processor(
         program,
-        replace(SETTINGS, **(settings or {})),
-        Parts(producer, producer, (invoker,) * len(program.calls), metrics),
+        replace(SETTINGS, **changes),
+        Parts(producer, producer, (invoker,) * len(program.calls), metrics, transactions),
         crashes.append,
     )
     intake = Intake(asyncio.get_running_loop(), processor, SETTINGS.revoke_drain_seconds)
-    source = FakeSource(FakeSourceSettings("group", (TOPIC,), limits=limits), intake, cluster)
-    return Rig(processor, cluster, source, producer, invoker, metrics, crashes)
+    reading = FakeSourceSettings("group", (TOPIC,), limits=limits, is_transactional=exactly_once)
+    source = FakeSource(reading, intake, cluster)
+    return Rig(processor, cluster, source, producer, invoker, metrics, crashes, transactions)
 
 
 @asynccontextmanager
@@ -248,6 +261,8 @@ async def running(program: Program, **how: Any) -> AsyncIterator[Rig]:
         assert not rig.crashes, f"the engine crashed: {rig.crashes}"
     finally:
         rig.producer.release()
+        if rig.transactions is not None:
+            rig.transactions.release()
         rig.invoker.advance(1e6)
         await rig.invoker.close()
         await rig.stop()
