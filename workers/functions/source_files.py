@@ -55,8 +55,8 @@ def problem(root: Path, path: Path, file: str, name: str) -> Problem | None:
 
 
 def _without_exports(file: str, text: str) -> Problem | None:
-    """A script that never names `exports` outside of comments and texts cannot export anything. Both ways of
-    leaving those out must agree: a regular expression may look like the start of either."""
+    """A script that never names `exports` outside of comments cannot export anything. Both ways of leaving
+    those out must agree: a regular expression or a text may look like the start of one."""
     if _EXPORTS.search(_COMMENTS_AND_TEXTS.sub(" ", text)) or _EXPORTS.search(_WHOLE_LINES.sub(" ", text)):
         return None
     return Problem(file, "", "exports no function", "exports = function (...) { ... };")
