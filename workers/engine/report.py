@@ -23,6 +23,7 @@ from workers.metrics import (
     PARTITIONS_ASSIGNED,
     PARTITIONS_PAUSED,
     PROCESSOR_RESTARTS,
+    RECORDS_FETCHED,
     RECORDS_LOST,
 )
 from workers.ports import SourceCounts, SourceStatus
@@ -126,6 +127,7 @@ class ProcessorReport:
         metrics, name, before = self._metrics, self._name, self._counted
         metrics.counter(COMMITS, name, "ok").inc(counts.commits_ok - before.commits_ok)
         metrics.counter(COMMITS, name, "failed").inc(counts.commits_failed - before.commits_failed)
+        metrics.counter(RECORDS_FETCHED, name).inc(counts.records_fetched - before.records_fetched)
         metrics.counter(RECORDS_LOST, name).inc(counts.records_lost - before.records_lost)
         metrics.counter(PROCESSOR_RESTARTS, name).inc(counts.replaced - before.replaced)
         metrics.counter(MAPS_UNREADABLE, name).inc(counts.maps_unreadable - before.maps_unreadable)

@@ -1,0 +1,17 @@
+"""What a consumer fetched, over the clients it had."""
+
+from __future__ import annotations
+
+from workers.adapters.kafka_statistics import Fetched
+
+
+def test_records_of_replaced_clients_stay_counted() -> None:
+    """A new client begins at zero; the sum does not fall."""
+    fetched = Fetched()
+    for numbers, total in ((("3", "10"), 10), (("0", "5"), 15)):
+        report = fetched.of_new_client()["stats_cb"]
+        for number in numbers:
+            report(f'{{"rxmsgs":{number},"brokers":{{}}}}')
+        assert fetched.records == total
+    fetched.of_new_client()
+    assert fetched.records == 15
