@@ -18,7 +18,7 @@ from workers.pipeline.nodes import (
     may_be_missing,
     mentions,
 )
-from workers.pipeline.reduction import GROWS, Growth, nests
+from workers.pipeline.reduction import Growth, bounded, is_steady, nests
 from workers.pipeline.values import INT32_MAX, INT32_MIN, MISSING, equal, is_nullish, type_name, whole_number
 
 
@@ -160,15 +160,18 @@ def _emit_filter(em: Emitting, call: Call) -> str:
 def _emit_reduce(em: Emitting, call: Call) -> str:
     source, initial, body = call.given
     element, value, position = call.variables
-    array, found, growth = em.assign(em.value(source)), em.name(), em.name()
+    array, found = em.assign(em.value(source)), em.name()
+    check = "" if is_steady(body) else em.function(bounded)
     with em.block(f"if {array}.__class__ is list:"):
         em.line(f"{found} = {em.value(initial)}")
-        em.line(f"{growth} = {em.function(Growth)}({nests(body, value)})")
+        if nests(body, value):
+            check = em.assign(f"{em.function(Growth)}().check")
         header, _ = _loop(em, array, body, element, position)
         with em.block(header):
             em.bind(value, found)
             em.line(f"{found} = {em.value(body)}")
-            em.line(f"if {found}.__class__ in {em.constant(GROWS)}: {growth}.check({found})")
+            if check:
+                em.line(f"{check}({found})")
     with em.block("else:"):
         em.line(f"{found} = {em.function(_no_array)}({array}, '$reduce')")
     return found

@@ -20,6 +20,9 @@ NESTED: list[Any] = [
     {"$concatArrays": [["$$value"], ["$$value"]]},
     {"$setField": {"field": "a", "input": {"b": "$$value"}, "value": "$$value"}},
     {"$objectToArray": {"a": "$$value", "b": "$$value"}},
+    {"$ifNull": ["$nope", {"$mergeObjects": [{"a": "$$value"}, {"b": "$$value"}]}]},
+    {"a": {"$cond": ["$$this", "$$value", 1]}, "b": {"$max": ["$$value", None]}},
+    {"a": {"$concatArrays": [["$$value"], ["$$value"]]}},
 ]
 
 
