@@ -26,7 +26,9 @@ pipeline:
 
 ALL = [
     ("dev",), ("validate",), ("explain",), ("eval",), ("worker",), ("functions",), ("functions", "serve"),
-    ("topics",), ("topics", "plan"), ("topics", "apply"), ("kafka",), ("kafka", "start"), ("kafka", "stop"),
+    ("functions", "list"), ("functions", "invoke"), ("functions", "logs"), ("functions", "manifest"),
+    ("functions", "new"), ("topics",), ("topics", "plan"), ("topics", "apply"), ("kafka",),
+    ("kafka", "start"), ("kafka", "stop"),
     ("kafka", "status"), ("schema",), ("engine",), ("dlq",), ("dlq", "list"), ("dlq", "show"),
     ("dlq", "replay"),
 ]  # fmt: skip
