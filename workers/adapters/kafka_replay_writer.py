@@ -3,6 +3,7 @@ or not at all. Blocks; for the command line alone."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -14,6 +15,10 @@ from workers.adapters.kafka_errors import producer_is_fenced, send_failure
 from workers.adapters.kafka_producer import DEFAULTS
 from workers.emit.replay import Outgoing
 from workers.errors import PenstockError
+
+log = logging.getLogger(__name__)
+# A command says what failed itself, once.
+log.addHandler(logging.NullHandler())
 
 # A transaction whose owner was killed keeps the readers of its topics waiting for this long.
 TRANSACTION_MS: Final = 10_000
@@ -35,9 +40,11 @@ class ReplayWriter:
 
     def __init__(self, client_config: Mapping[str, Any], transactional_id: str) -> None:
         config = {name: value for name, value in DEFAULTS.items() if name != "message.timeout.ms"}
-        config |= {"log_level": 0, **client_config}
+        config |= client_config
         config |= {"transactional.id": transactional_id, "transaction.timeout.ms": TRANSACTION_MS}
-        self._client = Client(config)
+        # Without a callback a fatal error is raised out of whatever runs the others, as a SystemError. What
+        # calls raise says the same.
+        self._client = Client({**config, "error_cb": lambda _error: None}, logger=log)
 
     def open(self) -> None:
         """End what an earlier owner of the id left open, and shut it out. Raises ReplayFailed."""

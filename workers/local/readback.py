@@ -27,7 +27,7 @@ class Reader:
         self._client = Consumer(
             {
                 "log_level": 0, "enable.auto.commit": False, "auto.offset.reset": "earliest", **connection,
-                "group.id": group,
+                "group.id": group, "enable.partition.eof": True,
             }
         )  # fmt: skip
 
@@ -112,12 +112,16 @@ class Reader:
         while left:
             for message in self._client.consume(FETCH_RECORDS, timeout=0.2):
                 place = (str(message.topic()), int(message.partition() or 0))
-                if message.error() is None and int(message.offset() or 0) < ranges[place][1]:
+                error = message.error()
+                is_within = place in ranges and int(message.offset() or 0) < ranges[place][1]
+                if error is None and is_within:
                     handle(message)
                     count += 1
+                elif error is not None and error.name() == "_PARTITION_EOF" and not is_within:
+                    left.discard(place)  # also where retention took what was to be read
                 deadline = time.monotonic() + SILENT_SECONDS
             # Not by the last record's offset: markers of transactions end a partition without a record.
-            for answer in self._client.position([TopicPartition(*place) for place in left]):
+            for answer in self._client.position([TopicPartition(*place) for place in left]) if left else ():
                 if answer.offset >= ranges[answer.topic, answer.partition][1]:
                     left.discard((answer.topic, answer.partition))
             if left and time.monotonic() > deadline:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from tests.kafka_fixture import MakeTopic
 from workers.local.readback import Reader
@@ -45,3 +48,18 @@ def test_a_group_goes_on_where_it_committed(kafka: str, make_topic: MakeTopic) -
         assert reader.starts([topic], "earliest") == {(topic, 0): 2, (topic, 1): 0}
         assert reader.starts([topic], "latest") == {(topic, 0): 2, (topic, 1): 3}
         assert reader.committed([topic]) == {(topic, 0): 2}
+
+
+def test_what_retention_takes_meanwhile_is_not_waited_for(kafka: str, make_topic: MakeTopic) -> None:
+    """The range was asked for when its records were still there; reading it ends at once, with none."""
+    topic = make_topic("taken", partitions=2)
+    produce(kafka, topic, 10)
+    with Reader({"bootstrap.servers": kafka}, "readback") as reader:
+        begins, ends = reader.begins([topic]), reader.ends([topic])
+        admin = AdminClient({"bootstrap.servers": kafka})
+        taken = [TopicPartition(topic, 0, 5), TopicPartition(topic, 1, 3)]
+        for deleted in admin.delete_records(taken).values():
+            deleted.result(20)
+        began = time.monotonic()
+        assert reader.read(begins, ends, lambda message: None) == 2
+        assert time.monotonic() - began < 20
