@@ -68,6 +68,7 @@ class ChaosRun:
         self._samples: list[Sample] = []
         self._risks: list[tuple[Sample, frozenset[int]]] = []
         self._running: dict[int, WorkerProcess] = {}
+        self._slots: dict[int, int] = {}
         token = uuid.uuid4().hex[:6]
         self._topics = Topics(f"in-{token}", f"out-{token}", f"dead-{token}")
 
@@ -90,8 +91,8 @@ class ChaosRun:
     def _run(self, world: World, server: KafkaServer) -> None:
         options = self.options
         app = self._set_up(world)
-        for _ in range(options.workers):
-            self._start(world, app)
+        for slot in range(options.workers):
+            self._start(world, app, slot)
         self._asker = Asker(world.bootstrap, self._topics, options.partitions)
         feeder = Feeder(
             world.bootstrap, self._topics.source, options.seed, options.records, options.feeding_seconds
@@ -108,6 +109,8 @@ class ChaosRun:
             self._until(lambda: feeder.is_done, END_SECONDS, "every source record written")
             self._until(lambda: self._asker.lag() == 0, END_SECONDS, "lag 0")
             self.figures.seconds = time.monotonic() - began
+            # The last worker may still be starting: a SIGTERM would end it before it can drain.
+            self._until(lambda: all(w.is_ready() for w in self._running.values()), READY_SECONDS, "readiness")
             self._look()
         finally:
             self._asker.close()
@@ -123,9 +126,11 @@ class ChaosRun:
         world.start_stub_of(["tests.chaos.function", "--seed", str(options.seed)])
         return world.write_app(world.connections(), {PROCESSOR: processor(options, topics)})
 
-    def _start(self, world: World, app: Path) -> None:
+    def _start(self, world: World, app: Path, slot: int) -> None:
+        """A worker that takes a dead one's slot takes its transactional id, too, and ends its transaction."""
         number = len(world.workers)
-        self._running[number] = world.start_worker(app)
+        self._slots[number] = slot
+        self._running[number] = world.start_worker(app, env={"PENSTOCK_SLOT": f"chaos-{slot}"})
         self._diary.note("worker_started", worker=number, pid=self._running[number].process.pid)
 
     def _wreak(self, world: World, server: KafkaServer, app: Path, began: float) -> None:
@@ -160,7 +165,7 @@ class ChaosRun:
         assert sample is not None, "the broker answers after a worker was killed"
         self._risks.append((sample, theirs))
         self._samples.append(sample)
-        self._start(world, app)
+        self._start(world, app, self._slots[number])
         self._say(f"  kill {self.figures.kills}: worker {number} with {len(theirs)} partitions")
 
     def _restart(self, server: KafkaServer) -> None:
