@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,33 @@ from tests.scenarios.stories import calling, group_of
 from tests.scenarios.world import World, until
 from workers.local.kafka import KafkaServer
 from workers.local.kafka_settings import KafkaSettings
+
+
+@pytest.mark.kafka
+def test_a_worker_whose_broker_vanished_ends_within_its_drain_timeout(
+    topic_name: Callable[[str], str], tmp_path: Path
+) -> None:
+    """Its consumer waits for an answer to the last commit; the engine ends by itself, nobody kills it."""
+    server = KafkaServer(tmp_path / "broker", KafkaSettings())
+    world = World(server.start(), tmp_path, topic_name)
+    try:
+        world.start_stub(f={"latency_ms": 20, "id_field": "id"})
+        source, results, dead = world.topic("in", 2), world.topic("out", 2), world.topic("dead")
+        app = world.write_app(
+            world.connections(), {"p": calling(world, source, results, dead, {"as": "x"}, drainTimeout="10s")}
+        )
+        worker = world.ready_worker(app)
+        world.produce(source, [{"id": number} for number in range(3_000)])
+        until(lambda: worker.status("p").get("emitted", 0) > 100, 30, "mid-flow")
+        server.kill()
+        began = time.monotonic()
+        worker.terminate()
+        assert worker.wait(60) == 0
+        assert time.monotonic() - began < 20
+        assert "engine_killed" not in worker.log()
+    finally:
+        world.stop()
+        server.stop()
 
 
 @pytest.mark.kafka

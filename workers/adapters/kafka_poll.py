@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS: Final = 0.1
 # While a source holds back, or has no client, nothing waits inside librdkafka, so the thread itself does.
 HOLD_SECONDS: Final = 0.005
+# Leaving a group takes some 10 ms; without a broker it may take as long as the session.
+END_SECONDS: Final = 3.0
 
 
 class PollThread:
@@ -46,9 +48,13 @@ class PollThread:
             self._new.append(source)
 
     def end(self) -> None:
-        """Ask the thread to end once its sources are stopped, and wait for it a moment."""
+        """Ask the thread to end and wait for it a moment. Sources that nobody stopped leave their groups
+        without a commit: the engine that could say what to commit is not there any more."""
         self._ending.set()
-        self._thread.join(timeout=5.0)
+        self._thread.join(timeout=END_SECONDS)
+
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
 
     def _run(self) -> None:
         try:
@@ -73,7 +79,10 @@ class PollThread:
         moved = False
         waited = time.monotonic()
         for source in list(self._sources):
-            moved = source.turn(time.monotonic(), 0.0 if moved else wait_seconds) or moved
+            if self._ending.is_set() and not source.wants_to_close():
+                source.abandon()
+            else:
+                moved = source.turn(time.monotonic(), 0.0 if moved else wait_seconds) or moved
             if source.wants_to_close():
                 source.close()
                 self._sources.remove(source)

@@ -20,7 +20,9 @@ from tests.unit.adapters.kafka_client import (
 )
 from workers.adapters import kafka_consumer
 from workers.adapters.kafka_consumer import KafkaSource
+from workers.adapters.kafka_poll import PollThread
 from workers.model import Position
+from workers.progress.checkpoint import encode
 from workers.progress.start import OnDataLoss
 
 UNKNOWN_MEMBER = KafkaError(KafkaError.UNKNOWN_MEMBER_ID)
@@ -47,6 +49,7 @@ class Begun:
         assert self.events.seen == [("assigned", {PARTITION: 0})]
         self.events.seen.clear()
         self.client.commits.clear()
+        self.client.texts.clear()
 
     @property
     def client(self) -> ScriptedClient:
@@ -77,6 +80,19 @@ def test_a_refused_last_commit_still_leaves_the_group(begun: Begun) -> None:
     assert begun.client.closed
     assert future.done()
     assert future.exception() is None
+
+
+def test_an_abandoned_source_leaves_without_a_commit(begun: Begun) -> None:
+    """The engine crashed: what it had asked for last may be wrong; the group is left at once."""
+    begun.source.commit({PARTITION: Position(5)})
+    poll = PollThread(lambda _error: None)
+    poll.add(begun.source)
+    poll.start()
+    poll.end()
+    assert begun.client.closed
+    assert [commit for commit in begun.client.commits if commit != ({0: 5}, True)] == [], "no last commit"
+    assert [name for name, _ in begun.events.seen if name == "revoking"] == []
+    assert not poll.is_alive()
 
 
 def test_a_revocation_while_stopping_commits_the_last_word(begun: Begun) -> None:
@@ -117,6 +133,20 @@ def test_refused_commits_are_sent_again_with_a_wait_in_between(begun: Begun) -> 
     sent = len(begun.client.commits)
     begun.turn(60.0)
     assert len(begun.client.commits) == sent
+
+
+def test_a_map_that_changes_while_a_commit_is_under_way_is_sent_after_it(begun: Begun) -> None:
+    """The answer names the offset alone, and that is the same."""
+    one, two = Position(5, ((7, 8),)), Position(5, ((7, 9),))
+    begun.client.is_answering = False
+    begun.source.commit({PARTITION: one})
+    begun.turn()
+    begun.source.commit({PARTITION: two})
+    begun.client.is_answering = True
+    begun.client.answer()
+    begun.turn()
+    begun.turn(60.0)
+    assert begun.client.texts == [encode(1, one), encode(1, two)]
 
 
 def test_settings_that_the_client_refuses_fail_their_processor_alone(

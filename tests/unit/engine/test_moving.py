@@ -21,6 +21,7 @@ from tests.unit.engine.rig import (
     running,
     site,
 )
+from workers.engine import processor as processor_module
 from workers.engine.worker import Worker
 from workers.errors import Fatal
 from workers.model import Position
@@ -126,7 +127,7 @@ async def test_a_drain_that_ends_late_leaves_the_next_life_alone() -> None:
         rig.invoker.hold()
         rig.give({"id": 1})
         await _open_calls(rig, 1)
-        draining = asyncio.create_task(rig.processor.give_up([FIRST]))
+        draining = asyncio.create_task(rig.processor.give_up([FIRST], None))
         await asyncio.sleep(0)
         rig.source.lose([FIRST])
         rig.source.assign([FIRST])
@@ -134,6 +135,18 @@ async def test_a_drain_that_ends_late_leaves_the_next_life_alone() -> None:
         assert FIRST in rig.processor.partitions
         await rig.until(lambda: rig.committed() == 1, advance=1.0)
         assert rig.processor.tally.abandoned.total() == 1
+
+
+async def test_stop_ends_where_the_source_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consumer without its broker waits for an answer that does not come; the drain timeout holds."""
+    monkeypatch.setattr(processor_module, "LEAVE_SECONDS", 0.02)
+    async with running(calling_program(site()), settings={"drain_timeout_seconds": 0.05}) as rig:
+        rig.give({"id": 1})
+        await rig.all_committed(1)
+        began = time.monotonic()
+        await rig.processor.stop()  # nobody turns the source meanwhile
+        assert time.monotonic() - began < 1.0
+        assert rig.processor.state == "STOPPED"
 
 
 async def test_stop_drains_and_repeats_nothing() -> None:
@@ -193,7 +206,7 @@ async def test_a_revocation_in_the_middle_of_stop_ends_both() -> None:
         await _open_calls(rig, 1)
         stopping = asyncio.create_task(rig.processor.stop())
         await rig.until(lambda: rig.source.quiesced)
-        moving = asyncio.create_task(rig.processor.give_up([FIRST]))
+        moving = asyncio.create_task(rig.processor.give_up([FIRST], None))
         await rig.rest()
         rig.invoker.advance(1.0)
         await rig.until(lambda: stopping.done() and moving.done())
