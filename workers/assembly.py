@@ -27,7 +27,9 @@ from workers.adapters.kafka_consumer import KafkaSource
 from workers.adapters.kafka_poll import PollThread
 from workers.adapters.kafka_producer import KafkaProducer, sink_config
 from workers.adapters.kafka_source_settings import SourceSettings
+from workers.adapters.kafka_transactions import KafkaTransactions
 from workers.adapters.lambda_http import LambdaEndpoint, LambdaInvoker
+from workers.adapters.slot_claim import SlotClaim
 from workers.adapters.supervisor_pipe import FirstLine, Frames, listen, read_first_line
 from workers.adapters.trust import ca_bundle
 from workers.appfolder import (
@@ -43,6 +45,7 @@ from workers.emit.dead_letter import DeadLetterPolicy
 from workers.engine.intake import Intake
 from workers.engine.letters import LetterSettings
 from workers.engine.processor import Parts, Processor, ProcessorSettings
+from workers.engine.transaction import TransactionSettings
 from workers.engine.worker import Worker
 from workers.errors import Fatal, Invalid, Problem
 from workers.metrics import BUILD_INFO
@@ -69,7 +72,7 @@ def engine_main() -> int:
         specs = choose(app, first.processors)
         _raise_descriptor_limit()
         settle_memory()
-        uvloop.run(Engine(app, specs, first, frames).run())
+        uvloop.run(Engine(app, specs, first, frames, service).run())
     except Invalid as error:
         for problem in error.problems:
             sys.stderr.write(f"{problem}\n")
@@ -111,11 +114,13 @@ class Engine:
     specs: tuple[ProcessorSpec, ...]
     first: FirstLine
     frames: Frames
+    service: ServiceSettings = field(default_factory=ServiceSettings)
     settings: EngineSettings = field(default_factory=EngineSettings)
     metrics: Metrics = field(default_factory=Metrics)
     producers: dict[str, KafkaProducer] = field(default_factory=dict)
     invokers: dict[str, LambdaInvoker] = field(default_factory=dict)
     sessions: list[AwsSession] = field(default_factory=list)
+    slot: SlotClaim | None = None
 
     async def run(self) -> None:
         """Build, run until told to stop, drain. Raises Invalid for connections that cannot be opened, Fatal
@@ -149,9 +154,12 @@ class Engine:
             )  # fmt: skip
             await worker.run()
         finally:
-            poll.end()
+            # Beside the loop: a revocation may be waiting for the engine's word.
+            await asyncio.to_thread(poll.end)
             for session in self.sessions:
                 session.close()
+            if self.slot is not None:
+                self.slot.release()
 
     def _processor(self, spec: ProcessorSpec, crashed: Callable[[BaseException], None]) -> Processor:
         settings = self.settings.with_options(spec.options)
@@ -161,6 +169,7 @@ class Engine:
             dead_letters=self._producer(spec.dead_letters.connection),
             invokers=tuple(self._invoker(site.connection) for site in spec.program.calls),
             metrics=self.metrics,
+            transactions=self._transactions(spec),
         )
         target = spec.dead_letters
         return Processor(
@@ -176,6 +185,7 @@ class Engine:
                 revoke_drain_seconds=settings.revoke_drain_seconds,
                 max_dynamic_topics=settings.max_dynamic_topics,
                 ordering=spec.options.ordering,
+                transactions=_transaction_settings(spec, settings),
             ),
             parts,
             crashed,
@@ -202,9 +212,22 @@ class Engine:
                 limits=limits,
                 poll_batch_records=settings.poll_batch_records,
                 queued_kilobytes=settings.fetch_ahead_each(len(self.specs)),
+                is_transactional=spec.options.delivery == "exactly-once",
             ),
             events,
         )
+
+    def _transactions(self, spec: ProcessorSpec) -> KafkaTransactions | None:
+        """A transactional client of a processor's own: its id is what a successor takes over."""
+        if spec.options.delivery != "exactly-once":
+            return None
+        if self.slot is None:
+            self.slot = SlotClaim(self.service.release, self.service.slot, self.first.process)
+        assert spec.program.source is not None
+        config = kafka_client_config(self._kafka(spec.program.source.connection), "producer")
+        sink = spec.program.sink
+        changes = sink_config(config, None, sink.producer.compression) if sink is not None else {}
+        return KafkaTransactions({**config, **changes}, self.slot.transactional_id(spec.name))
 
     def _producer(self, connection: str, options: ProducerOptions = _AS_CONNECTED) -> KafkaProducer:
         """One client for each connection, shared: 100 processors would cost 100 threads and more
@@ -231,6 +254,19 @@ class Engine:
         connection = self.app.connections[name]
         assert isinstance(connection, KafkaConnection)
         return connection
+
+
+def _transaction_settings(spec: ProcessorSpec, settings: EngineSettings) -> TransactionSettings | None:
+    if spec.options.delivery != "exactly-once":
+        return None
+    return TransactionSettings(
+        processor=spec.name,
+        interval_seconds=settings.commit_interval_seconds,
+        # A small room must not stand full until the interval is over.
+        early_records=max(1, settings.max_buffered_records // 4),
+        max_records=settings.max_transaction_records,
+        max_bytes=settings.max_transaction_bytes,
+    )
 
 
 def producer_name(connection: str, changes: Mapping[str, object]) -> str:

@@ -105,7 +105,7 @@ OWN: Final[Mapping[str, str]] = MappingProxyType({
     "partition.assignment.strategy": "it is always cooperative-sticky under the classic protocol",
     "partitioner": "it is always murmur2_random, so that keys land where Java's clients put them",
     "retries": "an idempotent producer retries until the broker answers",
-    "transactional.id": "delivery: exactly-once is not in Penstock yet",
+    "transactional.id": "it is made of PENSTOCK_RELEASE, PENSTOCK_SLOT and the processor's name",
 })  # fmt: skip
 """Settings that Atlas or librdkafka know and Penstock decides itself, with the reason."""
 

@@ -13,6 +13,7 @@ from pydantic import Field
 from topics.replay import replay_topic
 from workers.appfolder.app import DeadLetterTarget, ProcessorSpec
 from workers.appfolder.connections import Connection, Connections, LambdaConnection, LaterConnection
+from workers.appfolder.delivery import delivery_problems
 from workers.appfolder.kafka import KafkaConnection
 from workers.appfolder.literals import with_literals
 from workers.appfolder.nearest import suggest
@@ -103,7 +104,13 @@ class _Checker:
         letters = self._dead_letters(file, path.stem, written.options, program)
         if len(self.sources.problems) > before or letters is None:
             return None
-        return ProcessorSpec(path.stem, file, pipeline, written.options, program, letters)
+        spec = ProcessorSpec(path.stem, file, pipeline, written.options, program, letters)
+        connection = self.connections.found.get(program.source.connection)
+        problems = (
+            list(delivery_problems(spec, connection)) if isinstance(connection, KafkaConnection) else []
+        )
+        self.sources.problems += problems
+        return None if problems else spec
 
     def _name(self, file: str, stem: str, name: Any) -> None:
         if not _NAME.fullmatch(stem):

@@ -94,3 +94,23 @@ def test_everything_wrong_in_the_environment_is_one_report() -> None:
         "PENSTOCK_LOG_LEVEL", "PENSTOCK_METRICS_PORT", "PENSTOCK_PROCESSES", "PENSTOCK_METRICS_HOST",
     ]  # fmt: skip
     assert "from 1 to 64" in str(caught.value)
+
+
+def test_release_and_slot_become_part_of_ids() -> None:
+    """So they hold nothing that an id may not; an empty one is as good as none."""
+    found = ServiceSettings.from_env({"PENSTOCK_RELEASE": "blue", "PENSTOCK_SLOT": "orders-0.a_b"})
+    assert (found.release, found.slot) == ("blue", "orders-0.a_b")
+    assert ServiceSettings.from_env({"PENSTOCK_RELEASE": "", "PENSTOCK_SLOT": ""}) == ServiceSettings()
+    with pytest.raises(Invalid) as refused:
+        ServiceSettings.from_env({"PENSTOCK_RELEASE": "a b", "PENSTOCK_SLOT": "x" * 129})
+    assert [problem.path for problem in refused.value.problems] == ["PENSTOCK_RELEASE", "PENSTOCK_SLOT"]
+
+
+def test_results_wait_less_for_a_transaction_than_offsets_for_a_commit() -> None:
+    """200 ms under exactly-once, 500 ms otherwise, and what the processor says in both."""
+
+    def interval(**options: str) -> float:
+        return EngineSettings().with_options(ProcessorOptions.model_validate(options)).commit_interval_seconds
+
+    assert (interval(), interval(delivery="exactly-once")) == (0.5, 0.2)
+    assert interval(delivery="exactly-once", commitInterval="1s") == 1.0
