@@ -13,6 +13,7 @@ from typing import Final, Literal
 from workers.calls.order import Ordering
 from workers.counting import Metrics
 from workers.emit.topics import DistinctTopics
+from workers.engine.after_call import AfterCall
 from workers.engine.backlog import Backlog
 from workers.engine.calling import Caller, Done, Job
 from workers.engine.commits import Commits, PlainCommits
@@ -28,7 +29,7 @@ from workers.engine.tally import Tally
 from workers.engine.transaction import TransactionLoop, TransactionSettings
 from workers.logs import log_event
 from workers.metrics import DRAIN_SECONDS, LOOP_SLICE_SECONDS, PARTITIONS_HELD, REBALANCES
-from workers.model import Document, Meta, Position, Refused, TopicPartition
+from workers.model import Document, Meta, Position, TopicPartition
 from workers.pipeline.program import Program
 from workers.ports import Batch, Invoker, Membership, Producer, Source, Transactions
 
@@ -339,7 +340,9 @@ class Processor:
         self.fanouts[site_index].put(Job(slot, place, doc, meta))
 
     def _done(self, site_index: int) -> Done:
-        return _AfterCall(self, site_index)
+        # Where nothing comes after a call, a document it ignores has nowhere to go.
+        ends = self._program.sink is None and site_index == len(self._program.call_sites) - 1
+        return AfterCall(self.executor, site_index, self.fail, ends_pipeline=ends)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -357,55 +360,11 @@ class Processor:
         self.state = state
         self._metrics.set_state(self.settings.name, state)
 
-    def ends_with_call(self, site_index: int) -> bool:
-        """Whether nothing comes after this call site, so that a document it ignores has nowhere to go."""
-        return self._program.sink is None and site_index == len(self.fanouts) - 1
-
     def status(self) -> ProcessorStatus:
         """What `penstock dev`, /status and the metrics show, as of now."""
         source = self._source.status() if self._source is not None else None
         self._metrics.gauge(PARTITIONS_HELD, self.settings.name).set(self._backlog.held_partitions)
         return self.report.status(self.state, self.error, source, self.partitions.values(), self.fanouts)
-
-
-class _AfterCall:
-    """Where the documents of one call site go on."""
-
-    def __init__(self, processor: Processor, site_index: int) -> None:
-        self._processor, self._site = processor, site_index
-
-    def passed(self, job: Job, doc: Document) -> None:
-        executor = self._processor.executor
-        executor.next_segment(job.slot, job.place, self._site + 1, doc, job.meta)
-        executor.release(job.slot.partition)
-
-    def passed_many(self, jobs: Sequence[Job], docs: Sequence[Document]) -> None:
-        executor = self._processor.executor
-        executor.next_segment_many(jobs, self._site + 1, docs)
-        for partition in {job.slot.partition for job in jobs}:
-            executor.release(partition)
-
-    def dropped(self, job: Job) -> None:
-        executor = self._processor.executor
-        executor.done(job.slot, job.place, "dropped")
-        executor.release(job.slot.partition)
-
-    def refused(self, job: Job, refused: Refused) -> None:
-        executor = self._processor.executor
-        executor.done(job.slot, job.place, refused)
-        executor.release(job.slot.partition)
-
-    def ignored(self, job: Job) -> None:
-        """The document goes on as it is; where the call ends the pipeline that is its end."""
-        executor, slot = self._processor.executor, job.slot
-        if self._processor.ends_with_call(self._site):
-            executor.done(slot, job.place, "ignored")
-            executor.release(slot.partition)
-        else:
-            self.passed(job, job.doc)
-
-    def failed(self, job: Job, reason: str) -> None:
-        self._processor.fail(reason)
 
 
 def _text(partitions: Iterable[TopicPartition]) -> str:
