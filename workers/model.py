@@ -76,6 +76,7 @@ class Refused:
     attempts: int = 0
     request_id: str | None = None
     executed_version: str | None = None
+    stack: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

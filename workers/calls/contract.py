@@ -16,6 +16,7 @@ from workers.ports import InvokeAnswer
 Execution = Literal["sync", "async"]
 
 MAX_REASON_CHARACTERS: Final = 1_024
+MAX_STACK_LINES: Final = 20
 MAX_CLASS_CHARACTERS: Final = 128
 """A function names its own errors; the name becomes a label and part of a dead letter."""
 
@@ -42,7 +43,8 @@ class CallFailure:
 
     `error_class` is the name of the error (`TooManyRequestsException`, the function's own `errorType`,
     `TimedOut`), `scope` what it is about (record, function, account, worker), `retryable` whether the same
-    request may be sent again, `outcome_unknown` whether the function may have run.
+    request may be sent again, `outcome_unknown` whether the function may have run, `stack` the lines that the
+    function's runtime gave with its error.
     """
 
     reason: str
@@ -52,6 +54,7 @@ class CallFailure:
     asked_seconds: float | None = None
     outcome_unknown: bool = False
     is_function_error: bool = False
+    stack: tuple[str, ...] = ()
 
 
 Verdict = Answered | CallFailure
@@ -110,7 +113,16 @@ def _function_failure(answer: InvokeAnswer) -> CallFailure:
     detail = value if isinstance(value, dict) else {}
     name = _class(str(detail.get("errorType") or answer.function_error))
     message = str(detail.get("errorMessage") if "errorMessage" in detail else "" if value is UNSET else value)
-    return CallFailure(_cut(f"{name}: {message}"), name, "record", False, is_function_error=True)
+    reason = _cut(f"{name}: {message}")
+    return CallFailure(reason, name, "record", False, is_function_error=True, stack=_stack(detail))
+
+
+def _stack(detail: dict[str, Any]) -> tuple[str, ...]:
+    """`trace` of JavaScript's runtime, `stackTrace` of Python's and Java's; bounded, the top first."""
+    found = detail.get("trace", detail.get("stackTrace"))
+    if not isinstance(found, list):
+        return ()
+    return tuple(_cut(str(line).rstrip()) for line in found[:MAX_STACK_LINES])
 
 
 def _envelope(answer: InvokeAnswer) -> dict[str, Any]:

@@ -7,6 +7,7 @@ letter can be replayed by any Kafka tool by dropping one header.
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -18,8 +19,10 @@ MAX_DOC_BYTES: Final = 8_192
 MAX_REASON_CHARACTERS: Final = 2_048
 MAX_PATH_CHARACTERS: Final = 1_024
 # Of names and ids that a function or its service chose: all texts together stay under 24 KiB, however they
-# are escaped, so a truncated dead letter fits where any dead letter does.
+# are escaped, so a truncated dead letter fits where any dead letter does. It leaves the stack out.
 MAX_NAME_CHARACTERS: Final = 256
+MAX_STACK_CHARACTERS: Final = 1_024
+"""Of all lines together: 6 KiB when each is escaped. The top of a stack says where it was."""
 
 Format = Literal["header", "document"]
 
@@ -79,6 +82,7 @@ def truncated(origin: Origin, refused: Refused, policy: DeadLetterPolicy, now_is
     """
     why = _why(origin, refused, policy, now_iso)
     why["truncated"] = True
+    why["errInfo"].pop("stack", None)
     why["valueBytes"] = len(origin.value or b"")
     key = origin.key if origin.key is not None and len(origin.key) <= MAX_DOC_BYTES else None
     return DeadLetter(None, key, [(DEAD_LETTER.name, codec.encode(why))])
@@ -97,6 +101,8 @@ def _why(origin: Origin, refused: Refused, policy: DeadLetterPolicy, now_iso: st
         info["requestId"] = _text(refused.request_id, MAX_NAME_CHARACTERS)
     if refused.executed_version is not None:
         info["executedVersion"] = _text(refused.executed_version, MAX_NAME_CHARACTERS)
+    if refused.stack:
+        info["stack"] = _stack(refused.stack)
     meta: dict[str, Any] = {
         "source": {
             "type": "kafka",
@@ -142,6 +148,18 @@ def _as_document(origin: Origin, refused: Refused, policy: DeadLetterPolicy, now
     return DeadLetter(
         codec.encode(why)[:-1] + b',"doc":' + doc + b"}", origin.key, list(origin.headers or ())
     )
+
+
+def _stack(lines: Sequence[str]) -> list[str]:
+    """Its top lines, and of the last of them as much as there is room for."""
+    found: list[str] = []
+    left = MAX_STACK_CHARACTERS
+    for line in lines:
+        text = _text(line, left)
+        if text:
+            found.append(text)
+            left -= len(text)
+    return found
 
 
 def _text(text: str, max_characters: int) -> str:

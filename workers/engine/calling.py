@@ -210,4 +210,5 @@ class Calls:
             )
             if answer is not None:
                 refused.request_id, refused.executed_version = answer.request_id, answer.executed_version
+            refused.stack = failure.stack
             self.done.refused(job, refused)

@@ -14,6 +14,7 @@ from topics.codecs import json as codec
 from topics.headers import DEAD_LETTER
 from workers.emit.dead_letter import (
     MAX_DOC_BYTES,
+    MAX_STACK_CHARACTERS,
     DeadLetter,
     DeadLetterPolicy,
     Format,
@@ -64,6 +65,7 @@ REFUSALS = st.builds(
     attempts=st.integers(0, 50),
     request_id=st.none() | LONG,
     executed_version=st.none() | LONG,
+    stack=st.lists(LONG, max_size=4).map(tuple),
 )
 HEADER = DeadLetterPolicy("orders", "header")
 DOCUMENT = DeadLetterPolicy("orders", "document")
@@ -94,6 +96,9 @@ def test_the_header_format_keeps_the_original(origin: Origin, refused: Refused) 
         "ts": origin.timestamp_ms,
     }  # fmt: skip
     assert why["errInfo"]["scope"] == refused.scope
+    stack = why["errInfo"].get("stack", [])
+    assert sum(map(len, stack)) <= MAX_STACK_CHARACTERS
+    assert (not stack) == (not any(refused.stack))
     assert len(letter.headers[-1][1] or b"") <= 48 * 1024
 
 
@@ -129,6 +134,7 @@ def test_the_truncated_form_is_small(origin: Origin, refused: Refused) -> None:
     assert letter.key in (None, origin.key)
     why = _why(letter)
     assert why["truncated"] is True
+    assert "stack" not in why["errInfo"]
     assert why["valueBytes"] == len(origin.value or b"")
     assert why["_stream_meta"]["source"]["offset"] == origin.offset
     assert len(letter.headers) == 1
