@@ -53,7 +53,7 @@ def test_the_documentations_examples_load_as_pasted(tmp_path: Path, stage: str) 
     pasted = app.processors[1]
     assert pasted.name == "pasted"
     assert pasted.pipeline[1]["$externalFunction"]["connectionName"] == "myLambdaConnection"
-    assert pasted.program.call_sites[0].as_path == "response"
+    assert pasted.program.calls[0].as_path == "response"
 
 
 def test_the_missing_comma_is_reported_with_line_and_column(tmp_path: Path) -> None:

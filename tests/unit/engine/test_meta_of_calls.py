@@ -97,5 +97,5 @@ READERS = [
 @pytest.mark.parametrize(("stage", "is_read"), READERS)
 def test_only_a_program_that_reads_it_pays_for_it(stage: dict[str, Any], is_read: bool) -> None:
     """The call sets the meta where a stage after it reads it, and a stage before it does not count."""
-    assert program(call(), stage).call_sites[0].sets_meta is is_read
-    assert program(stage, call()).call_sites[0].sets_meta is False
+    assert program(call(), stage).calls[0].sets_meta is is_read
+    assert program(stage, call()).calls[0].sets_meta is False

@@ -333,7 +333,7 @@ async def test_a_place_of_a_call_site_that_dies_ends_the_worker(monkeypatch: pyt
     rig = build(calling_program(site()))
     crew = Crew([rig])
     for fanout in rig.processor.fanouts:
-        fanout._on_crash = crew.worker.crashed
+        monkeypatch.setattr(fanout, "_on_crash", crew.worker.crashed)
 
     def planted(*_: object) -> None:
         raise ZeroDivisionError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +46,12 @@ class After:
 
     def passed(self, job: Job, doc: Document) -> None:
         self.seen.append((self.clock(), doc["id"]))
+
+    def passed_many(self, jobs: Sequence[Job], docs: Sequence[Document]) -> None:
+        raise AssertionError("documents pass one by one")
+
+    def dropped(self, job: Job) -> None:
+        raise AssertionError("a throttle drops nothing that is this owner's")
 
     def refused(self, job: Job, refused: Refused) -> None:
         raise AssertionError(refused)
