@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -21,7 +22,6 @@ from tests.unit.engine.rig import (
     running,
     site,
 )
-from workers.engine import processor as processor_module
 from workers.engine.worker import Worker
 from workers.errors import Fatal
 from workers.model import Position
@@ -137,18 +137,6 @@ async def test_a_drain_that_ends_late_leaves_the_next_life_alone() -> None:
         assert rig.processor.tally.abandoned.total() == 1
 
 
-async def test_stop_ends_where_the_source_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A consumer without its broker waits for an answer that does not come; the drain timeout holds."""
-    monkeypatch.setattr(processor_module, "LEAVE_SECONDS", 0.02)
-    async with running(calling_program(site()), settings={"drain_timeout_seconds": 0.05}) as rig:
-        rig.give({"id": 1})
-        await rig.all_committed(1)
-        began = time.monotonic()
-        await rig.processor.stop()  # nobody turns the source meanwhile
-        assert time.monotonic() - began < 1.0
-        assert rig.processor.state == "STOPPED"
-
-
 async def test_stop_drains_and_repeats_nothing() -> None:
     """What has begun ends and is committed, what has not is left; nothing that was written is left."""
     async with running(calling_program(site(parallelism=2))) as rig:
@@ -249,7 +237,7 @@ async def test_commits_rise_and_are_only_asked_for_when_something_changed() -> N
         asked = [positions[FIRST] for positions in rig.source.asked if FIRST in positions]
         offsets = [position.offset for position in asked]
         assert offsets == sorted(offsets)
-        assert all(before != after for before, after in zip(asked, asked[1:], strict=False))
+        assert all(before != after for before, after in pairwise(asked))
 
 
 @dataclass
