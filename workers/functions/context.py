@@ -60,23 +60,19 @@ class Request:
 
     def as_data(self) -> dict[str, Any]:
         """The shape of `context.request` and `%%request`: what the request did not have is left out."""
-        found: dict[str, Any] = {
-            "httpMethod": self.method,
-            "httpReferrer": _first(self.headers, "Referer"),
-            "httpUserAgent": _first(self.headers, "User-Agent"),
-            "rawQueryString": self.query,
-            "remoteIPAddress": self.remote_address,
-            "service": self.service,
-            "action": self.action,
-            "webhookUrl": self.webhook_url,
-        }
-        shown = {name: value for name, value in found.items() if value or name == "rawQueryString"}
-        return shown | {"requestHeaders": {name: list(values) for name, values in self.headers.items()}}
-
-
-def _first(headers: Mapping[str, Sequence[str]], name: str) -> str:
-    values = headers.get(name)
-    return values[0] if values else ""
+        headers = self.headers
+        found: dict[str, Any] = {"rawQueryString": self.query, "requestHeaders": headers}
+        if self.method:
+            found["httpMethod"] = self.method
+        if self.remote_address:
+            found["remoteIPAddress"] = self.remote_address
+        if "User-Agent" in headers:
+            found["httpUserAgent"] = headers["User-Agent"][0]
+        if "Referer" in headers:
+            found["httpReferrer"] = headers["Referer"][0]
+        if self.service or self.action or self.webhook_url:
+            found |= {"service": self.service, "action": self.action, "webhookUrl": self.webhook_url}
+        return found
 
 
 @dataclass(frozen=True, slots=True)

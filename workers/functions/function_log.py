@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple
 
@@ -40,9 +39,9 @@ class Seen(NamedTuple):
     request_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What is known of one call when it ends. `args` is None when it must not be logged."""
+class Entry(NamedTuple):
+    """What is known of one call when it ends; a tuple, because one is made for every call. `args` is None
+    when it must not be logged."""
 
     number: int
     at: float
@@ -115,17 +114,17 @@ class FunctionLog:
     def _add(self, entry: FunctionEntry, seen: Seen, status: Status, outcome: Outcome) -> None:
         self._entries.append(
             Entry(
-                number=self._next,
-                at=time.time(),
-                function=entry.name,
-                request_id=seen.request_id,
-                status=status,
-                seconds=outcome.seconds,
-                context=seen.context,
-                args=None if entry.access.disable_arg_logs else seen.args[:MAX_ARGUMENT_BYTES],
-                args_bytes=len(seen.args),
-                lines=outcome.log,
-                error=outcome.body[:MAX_ERROR_BYTES] if outcome.failed else b"",
+                self._next,
+                time.time(),
+                entry.name,
+                seen.request_id,
+                status,
+                outcome.seconds,
+                seen.context,
+                None if entry.access.disable_arg_logs else seen.args[:MAX_ARGUMENT_BYTES],
+                len(seen.args),
+                outcome.log,
+                outcome.body[:MAX_ERROR_BYTES] if outcome.failed else b"",
             )
         )
         self._next += 1
