@@ -184,6 +184,9 @@ class Engine:
                 drain_timeout_seconds=settings.drain_timeout_seconds,
                 revoke_drain_seconds=settings.revoke_drain_seconds,
                 max_dynamic_topics=settings.max_dynamic_topics,
+                bootstrap_servers=",".join(self._kafka(spec.program.source.connection).bootstrap_servers)
+                if spec.program.source is not None
+                else "",
                 ordering=spec.options.ordering,
                 transactions=_transaction_settings(spec, settings),
             ),

@@ -157,10 +157,10 @@ class Observations:
         The client library has no call for many observations at once, so this adds to its buckets, which are
         not cumulative, and to its sum; a test holds the samples against those of `observe`.
         """
-        for bucket, count in zip(self._child._buckets, self._counts, strict=True):
+        for bucket, count in zip(self._child._buckets, self._counts, strict=True):  # noqa: SLF001
             if count:
                 bucket.inc(count)
         if self._sum:
-            self._child._sum.inc(self._sum)
+            self._child._sum.inc(self._sum)  # noqa: SLF001
         self._counts = [0] * len(self._counts)
         self._sum = 0.0

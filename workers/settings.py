@@ -24,11 +24,11 @@ MAX_THROTTLED_RECORDS: Final = 200
 # Documents that pass it before other tasks of the loop have their turn: about 2 ms at 20 us each.
 THROTTLE_SLICE_RECORDS: Final = 100
 
-# Documents that wait for each place of a call site before no more are taken up: one turn more keeps the places
-# busy, a second one covers a slice that comes late.
+# Documents that wait for each place of a call site before no more are taken up: one turn more keeps the
+# places busy, a second one covers a slice that comes late.
 WAITING_PER_PLACE: Final = 2
-# Documents that wait because a call with their `partitionBy` value is open, for each place: with few values at
-# once in the stream, more have to be looked at to find work for every place.
+# Documents that wait because a call with their `partitionBy` value is open, for each place: where few values
+# come at once, more documents have to be looked at to find work for every place.
 GATED_PER_PLACE: Final = 16
 # Full batches that wait for each place: what fills a place again while the next batch forms.
 BATCHES_PER_PLACE: Final = 1

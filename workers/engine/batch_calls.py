@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 
 from workers.calls.contract import CallFailure, failure_of
@@ -90,7 +91,7 @@ class BatchCalls:
 
     def _alive(self, piece: list[Job]) -> list[Job]:
         """Without the records of released partitions, which belong to somebody else."""
-        if all(job.slot.partition.alive for job in piece):
+        if _all_alive(piece):
             return piece
         for job in piece:
             if not job.slot.partition.alive:
@@ -198,10 +199,19 @@ class BatchCalls:
             self._again(again, longest)
 
     def _pass_on(self, jobs: Sequence[Job], docs: Sequence[Document]) -> None:
-        if not all(job.slot.partition.alive for job in jobs):
+        if not _all_alive(jobs):
             kept = [(job, doc) for job, doc in zip(jobs, docs, strict=True) if job.slot.partition.alive]
             self._calls.done.passed_many([job for job, _ in kept], [doc for _, doc in kept])
         else:
             self._calls.done.passed_many(jobs, docs)
-        for job in jobs:
-            self._finish(job)
+        if self._calls.site.partition_by is None:
+            for partition, count in Counter([job.slot.partition for job in jobs]).items():
+                partition.end(count)
+        else:
+            for job in jobs:
+                self._finish(job)
+
+
+def _all_alive(jobs: Sequence[Job]) -> bool:
+    """Batches hold records of a few partitions: asking these takes a third of asking each record's."""
+    return all(partition.alive for partition in {job.slot.partition for job in jobs})

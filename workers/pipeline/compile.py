@@ -187,7 +187,10 @@ def _call_site(spec: CallSpec) -> CallSite:
     payload = None
     if spec.payload is not None:
         payload = one_document(compile_segment(spec.payload, spec.operator))
-    set_result = partial(_set_result, split(spec.as_path)) if spec.as_path else None
+    set_result = None
+    if spec.as_path is not None:
+        parts = split(spec.as_path)
+        set_result = partial(_set_field, parts[0]) if len(parts) == 1 else partial(_set_result, parts)
     return CallSite(
         path=spec.path,
         connection=spec.connection,
@@ -240,6 +243,10 @@ def _is_read(call: CallSpec, entries: Sequence[tuple[str, Any, str]]) -> bool:
         elif isinstance(spec, list | tuple):
             waiting += spec
     return False
+
+
+def _set_field(name: str, doc: Document, value: Any) -> Document:
+    return {**doc, name: value}
 
 
 def _set_result(parts: tuple[str, ...], doc: Document, value: Any) -> Document:
