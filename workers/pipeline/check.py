@@ -143,7 +143,7 @@ class Fields:
         """A text that is not empty, None where the field is not there."""
         there = self.has(name)
         found = self.take(name)
-        if isinstance(found, str) and found:
+        if found.__class__ is str and found:
             return found
         if there:
             self.checker.wrong(self.at(name), describe(found), "a text that is not empty")
@@ -157,7 +157,7 @@ class Fields:
             self._known.append(name)
             return default
         found = self.take(name)
-        if isinstance(found, str) and found in choices:
+        if found.__class__ is str and found in choices:
             return choices[found]
         self.checker.wrong(self.at(name), describe(found), f"one of {', '.join(choices)}")
         return default
@@ -214,12 +214,12 @@ class Fields:
 
 
 def _duration(given: Any) -> float | None:
-    if isinstance(given, str):
+    if given.__class__ is str:
         found = _DURATION.fullmatch(given.strip())
         return float(found[1]) * _UNITS[found[2]] if found else None
     if isinstance(given, Mapping) and given.keys() == {"size", "unit"}:
         size, unit = given["size"], given["unit"]
         is_number = isinstance(size, int | float) and not isinstance(size, bool)
-        if is_number and isinstance(unit, str) and unit in _LONG_UNITS:
+        if is_number and unit.__class__ is str and unit in _LONG_UNITS:
             return float(size) * _LONG_UNITS[unit]
     return None

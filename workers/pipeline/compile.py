@@ -237,7 +237,7 @@ def _is_read(call: CallSpec, entries: Sequence[tuple[str, Any, str]]) -> bool:
         spec = waiting.pop()
         if isinstance(spec, Mapping):
             place = spec.get("$meta")
-            if isinstance(place, str) and (place == "stream" or place.startswith("stream.externalFunction")):
+            if place.__class__ is str and (place == "stream" or place.startswith("stream.externalFunction")):
                 return True
             waiting += spec.values()
         elif isinstance(spec, list | tuple):

@@ -281,7 +281,7 @@ def describe(spec: Any) -> str:
     """What stands there, in a few words."""
     if spec is None:
         return "null"
-    if isinstance(spec, str):
+    if spec.__class__ is str:
         return f"the text {spec[:40]!r}"
     if isinstance(spec, bool | int | float):
         return f"{spec}"

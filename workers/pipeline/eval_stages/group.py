@@ -127,11 +127,11 @@ def _is_expression(spec: Any) -> bool:
     """A field or an operator; values on their own make no groups."""
     if isinstance(spec, Mapping):
         return len(spec) == 1 and str(next(iter(spec))).startswith("$")
-    return isinstance(spec, str) and spec.startswith("$")
+    return spec.__class__ is str and spec.startswith("$")
 
 
 def _parse_count(steps: Steps, spec: Any, path: str) -> StageSpec | None:
-    is_name = isinstance(spec, str) and spec and not spec.startswith("$")
+    is_name = spec.__class__ is str and spec and not spec.startswith("$")
     if not is_name or "." in spec or "\0" in spec or spec == "_id":
         steps.wrong(path, describe(spec), "the name of a field, without '.' and '$', and not _id")
         return None

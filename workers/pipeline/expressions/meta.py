@@ -24,7 +24,7 @@ def stream_meta(meta: Meta | None, parts: tuple[str, ...]) -> Any:
 
 
 def _parse(parsing: Parsing, spec: Any, path: str, scope: Scope) -> Node:
-    if not isinstance(spec, str):
+    if spec.__class__ is not str:
         return parsing.wrong(path, describe(spec), _SYNTAX)
     wrong = fault(spec)
     first, _, rest = spec.partition(".")

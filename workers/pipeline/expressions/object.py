@@ -45,7 +45,7 @@ def _parse_get(parsing: Parsing, spec: Any, path: str, scope: Scope) -> Node:
             current = parsing.expression(spec["input"], f"{path}.input", scope)
         spec, place = spec["field"], f"{path}.field"
     field = parsing.expression(spec, place, scope)
-    if isinstance(field, Const) and not isinstance(field.value, str):
+    if isinstance(field, Const) and field.value.__class__ is not str:
         return parsing.wrong(place, f"a value of the type {type_name(field.value)}", "a text")
     return Call(GET_FIELD, (field, current), path)
 
@@ -141,7 +141,7 @@ def _parse_change(parsing: Parsing, spec: Any, path: str, scope: Scope) -> Node:
         return parsing.wrong(
             place, "a name that depends on the document", "a text; {$literal: '$...'} for '$'"
         )
-    if not isinstance(field.value, str) or "\0" in field.value:
+    if field.value.__class__ is not str or "\0" in field.value:
         return parsing.wrong(
             place, f"a value of the type {type_name(field.value)}", "a text without null bytes"
         )

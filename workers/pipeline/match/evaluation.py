@@ -40,14 +40,14 @@ def _mod(operand: Any, place: Place) -> Condition:
 
 def regex(operand: Any, options: Any, place: Place) -> Condition:
     """`$regex` with the `$options` beside it (None where there are none)."""
-    if options is not None and not isinstance(options, str):
+    if options is not None and options.__class__ is not str:
         return place.wrong("$options is not a string", "letters of i, m, s, x and u")
     if isinstance(operand, Regex):
         own = letters(operand)
         if options and own:
             return place.wrong("options both in the regular expression and in $options", "one of the two")
         return regex_test(operand.pattern, options or own, place)
-    if not isinstance(operand, str):
+    if operand.__class__ is not str:
         return place.wrong("not a string", "a regular expression")
     return regex_test(operand, options or "", place)
 

@@ -28,7 +28,7 @@ def compile_schema(schema: Any, place: Place) -> Single:
     for keyword, operand in schema.items():
         inside = place.at(keyword)
         if keyword in _NOTES:
-            if not isinstance(operand, str):
+            if operand.__class__ is not str:
                 inside.wrong("not a string", "a string")
         elif keyword in _STRUCTURE:
             checks.append(_STRUCTURE[keyword](operand, schema, inside))

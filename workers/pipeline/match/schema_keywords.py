@@ -45,7 +45,7 @@ def non_negative(operand: Any, place: Place) -> int:
 
 
 def _names(operand: Any, place: Place) -> list[str]:
-    if not isinstance(operand, list) or not operand or not all(isinstance(item, str) for item in operand):
+    if not isinstance(operand, list) or not operand or not all(item.__class__ is str for item in operand):
         place.wrong("not an array of strings, or an empty one", "an array of one string or more")
         return []
     if len(set(operand)) != len(operand):
@@ -60,7 +60,7 @@ def _required(operand: Any, _schema: dict[str, Any], place: Place) -> Check:
 
 def _json_type(operand: Any, _schema: dict[str, Any], place: Place) -> Check:
     kinds: frozenset[str] = frozenset()
-    for name in [operand] if isinstance(operand, str) else _names(operand, place):
+    for name in [operand] if operand.__class__ is str else _names(operand, place):
         if name not in _JSON_TYPES:
             place.wrong(f"unknown type {name!r}", "one of " + ", ".join(_JSON_TYPES) + ", or bsonType")
         kinds |= _JSON_TYPES.get(name, frozenset())
@@ -69,7 +69,7 @@ def _json_type(operand: Any, _schema: dict[str, Any], place: Place) -> Check:
 
 def _bson_type(operand: Any, _schema: dict[str, Any], place: Place) -> Check:
     kinds: frozenset[str] = frozenset()
-    for name in [operand] if isinstance(operand, str) else _names(operand, place):
+    for name in [operand] if operand.__class__ is str else _names(operand, place):
         kinds |= alias(name, place)
     return lambda value: type_name(value) in kinds
 
@@ -151,7 +151,7 @@ def _length(is_minimum: bool, kind: type[str] | type[list[Any]]) -> Keyword:
 
 
 def _pattern(operand: Any, _schema: dict[str, Any], place: Place) -> Check:
-    if not isinstance(operand, str):
+    if operand.__class__ is not str:
         place.wrong("not a string", "a regular expression")
         return _never
     try:

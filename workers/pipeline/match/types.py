@@ -53,11 +53,11 @@ def alias(operand: Any, place: Place) -> frozenset[str]:
     """The types one alias stands for (`bsonType` takes no numbers)."""
     if operand == "number":
         return NUMBERS
-    if isinstance(operand, str) and operand in _NAMES:
+    if operand.__class__ is str and operand in _NAMES:
         return frozenset({operand})
-    near = get_close_matches(operand, [*_NAMES, "number"], 1) if isinstance(operand, str) else []
+    near = get_close_matches(operand, [*_NAMES, "number"], 1) if operand.__class__ is str else []
     place.wrong(
-        f"unknown type {operand!r}" if isinstance(operand, str) else "not the name of a type",
+        f"unknown type {operand!r}" if operand.__class__ is str else "not the name of a type",
         f"did you mean {near[0]!r}?"
         if near
         else "a name such as 'string', 'int', 'double', 'number', 'date'",

@@ -126,10 +126,10 @@ def _topic(checker: Checker, fields: Fields) -> str | Node | None:
     if not isinstance(node, Const):
         return node
     name = node.value
-    if isinstance(name, str) and is_topic(name):
+    if name.__class__ is str and is_topic(name):
         return name
     expected = "the name of a topic, or an expression that gives one"
-    if isinstance(name, str) and name:
+    if name.__class__ is str and name:
         expected = f"{expected}: {TOPIC_RULE}"
     checker.wrong(fields.at("topic"), describe(name), expected)
     return None

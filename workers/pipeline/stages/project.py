@@ -182,7 +182,7 @@ def _parse_unset(steps: Steps, spec: Any, path: str) -> StageSpec | None:
     good: list[str] = []
     for number, name in enumerate(many):
         place = f"{path}[{number}]" if isinstance(spec, list) else path
-        wrong = fault(name) if isinstance(name, str) else describe(name)
+        wrong = fault(name) if name.__class__ is str else describe(name)
         if wrong:
             steps.wrong(place, wrong, "a field as a or a.b")
         else:

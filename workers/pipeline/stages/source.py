@@ -127,7 +127,7 @@ def _topics(checker: Checker, fields: Fields) -> tuple[str, ...]:
         checker.wrong(fields.at("topic"), "an empty array", "at least one topic")
     for number, topic in enumerate(many):
         place = f"{fields.at('topic')}[{number}]" if isinstance(given, list) else fields.at("topic")
-        if not isinstance(topic, str) or not topic:
+        if topic.__class__ is not str or not topic:
             checker.wrong(place, describe(topic), "the name of a topic")
         elif not is_topic(topic):
             # The client would take a name that begins with '^' as a pattern of names.

@@ -86,7 +86,7 @@ def _parse(steps: Steps, spec: Any, path: str) -> StageSpec | None:
 
 
 def _path(steps: Steps, given: Any, place: str) -> Parts | None:
-    if not isinstance(given, str) or not given.startswith("$"):
+    if given.__class__ is not str or not given.startswith("$"):
         steps.wrong(place, "no path" if given is None else describe(given), "a field as $a or $a.b")
         return None
     wrong = fault(given[1:])
@@ -96,7 +96,7 @@ def _path(steps: Steps, given: Any, place: str) -> Parts | None:
 
 
 def _index(steps: Steps, given: Any, place: str) -> Parts | None:
-    wrong = fault(given) if isinstance(given, str) else describe(given)
+    wrong = fault(given) if given.__class__ is str else describe(given)
     if wrong:
         steps.wrong(place, wrong, "the name of a field, without a '$'")
     return None if wrong else split(given)

@@ -175,7 +175,7 @@ def project(spec: Any, doc: dict[str, Any]) -> dict[str, Any]:
 def unset(spec: Any, doc: dict[str, Any]) -> dict[str, Any]:
     """`$unset`: one path or several."""
     names = spec if isinstance(spec, list) else [spec]
-    if not names or not all(isinstance(name, str) for name in names):
+    if not names or not all(name.__class__ is str for name in names):
         raise Refusal("$unset takes names of fields")
     if len(set(names)) != len(names):
         raise Refusal("paths collide")
