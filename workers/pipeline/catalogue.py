@@ -102,7 +102,11 @@ STAGES: Final[Mapping[str, StageType]] = {
 EDGE_STAGES: Final[Mapping[str, str]] = {
     "$source": "Names the topics that documents come from; the first stage.",
     "$externalFunction": "Calls a function with each document.",
-    "$throttle": "Lets documents pass at a rate; the others wait. Several may stand in a pipeline.",
+    "$throttle": (
+        "Lets documents pass at a rate, in each engine process; the others wait, most of them in Kafka. No "
+        "second sees more than 1.1 times the rate. Several may stand in a pipeline; `penstock eval` holds "
+        "nothing back."
+    ),
     "$emit": "Writes each document to a topic; the last stage.",
 }
 """Stages that cut or end a pipeline, with their meaning."""

@@ -177,3 +177,25 @@ def test_stages_are_measured_one_by_one(capsys: Capture, tmp_path: Path) -> None
     table = [line.split() for line in plain.err.splitlines()]
     assert ["pipeline[1].$limit", "40", "3"] in [row[:3] for row in table]
     assert any(row[:3] == ["all", "stages", "together"] for row in table)
+
+
+def test_a_throttle_holds_nothing_back(capsys: Capture, tmp_path: Path) -> None:
+    """Documents pass it at once, and that is said; explain and profile show where it stands."""
+    stages = "[{$throttle: {messagesPerSec: 1, bytesPerSec: 2000}}, {$set: {m: 1}}]"
+    lines = [json.dumps({"n": number}) for number in range(20)]
+    ran = evaluate(capsys, tmp_path, stages, lines)
+    assert ran.out.splitlines() == [f'{{"n":{number},"m":1}}' for number in range(20)]
+    assert "note: $throttle holds nothing back in eval" in ran.err
+    explained = evaluate(capsys, tmp_path, stages, lines, "--explain")
+    assert "throttle 0: 1 documents/s, 2,000 bytes/s (pipeline[0].$throttle)" in explained.out
+    rows = evaluate(capsys, tmp_path, stages, lines, "--profile", "--json").data["profile"]
+    assert (rows[0]["place"], rows[0]["documents_out"], rows[0]["us"]) == ("pipeline[0].$throttle", 20, None)
+
+
+def test_stages_after_a_call_read_what_it_was(capsys: Capture, tmp_path: Path) -> None:
+    """Answers are those of the first version, at the first attempt."""
+    call = "{$externalFunction: {connectionName: 'aws', functionName: 'score', as: 'points'}}"
+    read = "{$set: {tries: {$meta: 'stream.externalFunction.attempts'}}}"
+    (tmp_path / "answers.yaml").write_text("score: 7")
+    ran = evaluate(capsys, tmp_path, f"[{call}, {read}]", ["{}"], "--answers", tmp_path / "answers.yaml")
+    assert json.loads(ran.out) == {"points": 7, "tries": 1}
