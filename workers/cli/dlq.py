@@ -17,6 +17,5 @@ def dlq() -> None:
     """
 
 
-app.command(name="list")(dlq_list.list_letters)
-app.command(name="show")(dlq_show.show)
-app.command(name="replay")(dlq_replay.replay)
+for command in (dlq_list, dlq_show, dlq_replay):
+    app.add_typer(command.app)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -27,7 +28,10 @@ from workers.emit.letters import Letter
 # A table that is piped into a file is as wide as it needs to be, up to this.
 PIPED_WIDTH = 200
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command(name="list")
 def list_letters(
     folder: AppFolder, processor: ProcessorName = None, topic: Topic = None, connection: Chosen = None,
     where: Query = None, as_json: AsJson = False,

@@ -21,7 +21,10 @@ from workers.ports import SourceRecord
 
 SHOWN_LOST = 20
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command(name="replay")
 def replay(
     processor: Annotated[str, typer.Argument(help="The processor whose dead letters are replayed.")],
     folder: AppFolder, where: Query = None,

@@ -21,7 +21,10 @@ from workers.cli.dlq_where import Where
 from workers.cli.report import AppFolder, AsJson, say, write, write_json
 from workers.emit.letters import Letter
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command(name="show")
 def show(
     folder: AppFolder, processor: ProcessorName = None, topic: Topic = None, connection: Chosen = None,
     where: Query = None,
