@@ -219,6 +219,7 @@ class Processor:
             run.draining = True
         self._backlog.drop_draining()
         self._failing = asyncio.create_task(self._leave(self._source, runs))
+        self._tasks.append(self._failing)
 
     async def _leave(self, source: Source, runs: Sequence[PartitionRun]) -> None:
         """The end of a processor that failed under exactly-once."""
