@@ -29,10 +29,13 @@ LATE_SECONDS: Final = 0.001
 class BatchFanout:
     """One call site with batches at work. Keeps `sites.Site`."""
 
-    def __init__(self, index: int, site: CallSite, invoker: Invoker, caller: Caller) -> None:
+    def __init__(
+        self, index: int, site: CallSite, invoker: Invoker, caller: Caller, *, is_first: bool
+    ) -> None:
+        """`is_first`: no call stands before it, so nothing was done with what waits here."""
         assert site.batch is not None
         self.site = site
-        self._is_first = index == 0
+        self._is_first = is_first
         self._on_crash = caller.on_crash
         self._calls = Calls(index, site, invoker, caller)
         self._contract = contract = batch_contract(site.batch.contract, caller.bootstrap_servers)

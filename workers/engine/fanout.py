@@ -28,9 +28,12 @@ from workers.settings import GATED_PER_PLACE, WAITING_PER_PLACE
 class Fanout:
     """One call site at work. Keeps `sites.Site`."""
 
-    def __init__(self, index: int, site: CallSite, invoker: Invoker, caller: Caller) -> None:
+    def __init__(
+        self, index: int, site: CallSite, invoker: Invoker, caller: Caller, *, is_first: bool
+    ) -> None:
+        """`is_first`: no call stands before it, so nothing was done with what waits here."""
         self.site = site
-        self._is_first = index == 0
+        self._is_first = is_first
         self._calls = Calls(index, site, invoker, caller)
         self._done = self._calls.done
         self._on_crash = caller.on_crash

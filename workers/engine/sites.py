@@ -66,10 +66,10 @@ def sites_of(program: Program, invokers: Sequence[Invoker], caller: Caller) -> t
     left = iter(invokers)
     found: list[Site] = []
     for index, site in enumerate(program.call_sites):
+        is_first = not any(isinstance(earlier, CallSite) for earlier in program.call_sites[:index])
         if isinstance(site, CallSite):
             made = Fanout if site.batch is None else BatchFanout
-            found.append(made(index, site, next(left), caller))
+            found.append(made(index, site, next(left), caller, is_first=is_first))
         else:
-            is_first = not any(isinstance(earlier, CallSite) for earlier in program.call_sites[:index])
             found.append(Throttled(index, site, caller, is_first=is_first))
     return tuple(found)

@@ -183,6 +183,21 @@ async def test_a_revoked_partition_gives_up_its_place_in_the_line() -> None:
         assert rig.ids()[-1] == "other"
 
 
+async def test_documents_that_only_passed_a_throttle_have_not_begun() -> None:
+    """What waits for the first call of a partition that moves away is the next owner's, throttle or not."""
+    async with running(calling_program(FAST, site(parallelism=2))) as rig:
+        rig.invoker.hold()
+        rig.give(*({"id": n} for n in range(20)))
+        await rig.until(lambda: rig.invoker.open_calls() == 2, "2 open calls")
+        await rig.until(lambda: rig.processor.status().waiting == 18, "18 waiting")
+        moving = asyncio.create_task(rig.revoke(FIRST))
+        await rig.until(lambda: rig.processor.status().waiting == 0)
+        rig.invoker.advance(1.0)
+        await moving
+        assert (rig.ids(), rig.committed()) == ([0, 1], 2)
+        assert rig.invoker.function("f").calls == 2
+
+
 async def test_a_bug_behind_the_throttle_is_a_crash_and_no_silence() -> None:
     """The line must not stand still for ever."""
     rig = build(calling_program(FAST))
