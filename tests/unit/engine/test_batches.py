@@ -4,63 +4,22 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.fakes.invoker import FakeInvoker
 from tests.fakes.lambda_behaviour import Behaviour, Fate
+from tests.unit.engine.batch_sites import batched, by_record, contexts, sizes, value_of
 from tests.unit.engine.rig import (
     FIRST,
     SECOND,
-    Rig,
     calling_program,
     running,
     site,
 )
 from workers.errors import TimedOut
-from workers.model import Document, Meta, Refused
-from workers.pipeline.program import BatchSpec, CallSite, Contract
+from workers.pipeline.program import Contract
 from workers.ports import InvokeAnswer, InvokeRequest
-
-
-def batched(
-    records: int = 4,
-    contract: Contract = "records",
-    *,
-    size: int = 100_000,
-    delay: float = 0.001,
-    **fields: Any,
-) -> CallSite:
-    """A call site with batches."""
-    return site(batch=BatchSpec(records, size, delay, contract), **fields)
-
-
-def value_of(doc: Document, _meta: Meta | None) -> Any:
-    """`partitionBy: $of` as the compiler makes it."""
-    return ("of", doc["of"]) if "of" in doc else Refused("no value", "$externalFunction", "partitionBy", doc)
-
-
-def by_record(outcome: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[InvokeRequest], bytes]:
-    """A function that answers the contract `records`, record by record."""
-
-    def answer(request: InvokeRequest) -> bytes:
-        records = json.loads(request.body)["records"]
-        return json.dumps({"records": [{"id": one["id"], **outcome(one)} for one in records]}).encode()
-
-    return answer
-
-
-def sizes(rig: Rig) -> list[int]:
-    """Records of each request by the contract `records`."""
-    return [len(body["records"]) for body in rig.invoked()]
-
-
-def contexts(rig: Rig) -> list[dict[str, Any]]:
-    """What the client context of each request says."""
-    texts = [base64.b64decode(request.client_context or "") for request in rig.invoker.requests]
-    return [json.loads(text)["penstock"] for text in texts]
 
 
 async def test_batches_are_full_and_each_document_gets_its_own_answer() -> None:
@@ -364,59 +323,3 @@ async def test_documents_that_a_record_became_have_ids_of_their_own() -> None:
         assert [one["id"] for one in body["records"]] == ["in/0/0/0", "in/0/0/1"]
         ids = [one["id"] for one in contexts(rig) if "count" not in one]
         assert sorted(ids) == ["in/0/0/0", "in/0/0/1"]
-
-
-async def _batches_open(rig: Rig, invoker: FakeInvoker) -> None:
-    invoker.program("f", Behaviour(outcome="batch", latency_ms=5))
-    invoker.hold()
-    for number in range(40):
-        rig.give({"id": number}, to=FIRST if number % 2 else SECOND)
-    await rig.until(lambda: invoker.open_calls() == 2)
-    await rig.rest()
-
-
-async def test_a_lost_partitions_records_leave_the_batches_that_wait() -> None:
-    """What is open is abandoned, what waits is not sent; the other partition's records all come through."""
-    async with running(calling_program(batched(4, parallelism=2)), partitions=2) as rig:
-        await _batches_open(rig, rig.invoker)
-        rig.source.lose([FIRST])
-        await rig.until(lambda: FIRST not in rig.processor.partitions)
-        before = len(rig.invoker.requests)
-        await rig.until(lambda: rig.committed(SECOND) == 20, advance=0.01)
-        later = [json.loads(one.body) for one in list(rig.invoker.requests)[before:]]
-        assert all(one["id"].startswith("in/1/") for body in later for one in body["records"])
-        assert sorted(rig.ids()) == list(range(0, 40, 2))
-        assert rig.committed(FIRST) == 0
-
-
-async def test_a_partition_that_moves_lets_open_batches_end_and_drops_what_waits() -> None:
-    """The old owner commits what was answered; nothing that was not called with has begun."""
-    async with running(calling_program(batched(4, parallelism=2)), partitions=2) as rig:
-        await _batches_open(rig, rig.invoker)
-        rig.invoker.advance(0.005)
-        await rig.rest()
-        begun = {
-            one["id"] for body in rig.invoked() for one in body["records"] if one["id"].startswith("in/0/")
-        }
-        rig.invoker.program("f", Behaviour(outcome="batch"))
-        moving = rig.revoke(FIRST)
-        rig.invoker.advance(1.0)
-        await moving
-        assert rig.committed(FIRST) <= len(begun)
-        rig.source.assign([FIRST])
-        await rig.until(lambda: rig.committed(FIRST) == 20 and rig.committed(SECOND) == 20, advance=0.01)
-        assert set(rig.ids()) == set(range(40))
-
-
-async def test_a_stalled_function_bounds_what_waits() -> None:
-    """A batch for every place and one being filled, and a slice on top."""
-    async with running(calling_program(batched(4, parallelism=2, timeout_seconds=1.0))) as rig:
-        rig.invoker.program("f", Behaviour(outcome="hang"))
-        rig.invoker.hold()
-        rig.give(*({"id": n} for n in range(1_000)))
-        await rig.until(lambda: rig.invoker.open_calls() == 2)
-        await rig.rest()
-        assert rig.processor.status().waiting <= (2 + 1) * 4 + 16
-        rig.invoker.program("f", Behaviour(outcome="batch"))
-        await rig.until(lambda: rig.committed() == 1_000, advance=1.0)
-        assert rig.ids() == list(range(1_000))
