@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -15,6 +16,9 @@ from workers.model import Headers
 from workers.ports import Delivered, SendFailure, SourceRecord
 
 log = logging.getLogger(__name__)
+
+# How long the event loop is held for what an old client gives back.
+REPLACE_SECONDS: Final = 0.02
 
 MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 
@@ -62,6 +66,8 @@ class KafkaProducer:
         self._client = self._build()
         self._produce = self._client.produce
         self._alone: KafkaProducer | None = None
+        self._replaced: list[Client] = []
+        """Clients that were replaced and still have callbacks to run."""
 
     def _build(self) -> Client:
         return Client({**self._config, "error_cb": self._on_error}, logger=log)
@@ -131,10 +137,14 @@ class KafkaProducer:
 
     def poll(self) -> int:
         ran = int(self._client.poll(0))
+        if self._replaced:
+            ran += sum(int(old.poll(0)) for old in self._replaced)
+            self._replaced = [old for old in self._replaced if len(old)]
         return ran if self._alone is None else ran + self._alone.poll()
 
     def outstanding(self) -> int:
-        return len(self._client) + (0 if self._alone is None else self._alone.outstanding())
+        kept = sum(map(len, self._replaced))
+        return len(self._client) + kept + (0 if self._alone is None else self._alone.outstanding())
 
     def failure(self, error: Any) -> SendFailure:
         failure = send_failure(error)
@@ -148,8 +158,15 @@ class KafkaProducer:
             self._alone.replace()
         if not self._is_broken:
             return
-        self._client.purge(in_queue=True, in_flight=True, blocking=True)
-        self._client.flush(1.0)
+        old = self._client
+        old.purge(in_queue=True, in_flight=True, blocking=True)
+        # Most come back at once. What a lost connection keeps comes back through `poll`: waiting for it here
+        # would hold the event loop.
+        ends = time.monotonic() + REPLACE_SECONDS
+        while len(old) and time.monotonic() < ends:
+            old.poll(REPLACE_SECONDS / 10)
+        if len(old):
+            self._replaced.append(old)
         self._client = self._build()
         self._produce = self._client.produce
         # Last: what came back just now may have said once more that the old client is broken.
@@ -158,5 +175,6 @@ class KafkaProducer:
     def close(self) -> None:
         if self._alone is not None:
             self._alone.close()
-        self._client.purge(in_queue=True, in_flight=True, blocking=True)
-        self._client.flush(1.0)
+        for client in (*self._replaced, self._client):
+            client.purge(in_queue=True, in_flight=True, blocking=True)
+            client.flush(1.0)
