@@ -9,11 +9,11 @@ from functools import partial
 from typing import Final
 
 from benchmarks.broker import Broker, broker
-from benchmarks.cases import calls, invoker, language, pipeline_kafka, rebalances
+from benchmarks.cases import batches, calls, invoker, language, pipeline_kafka, rebalances
 from benchmarks.machine import machine
 from benchmarks.report import Findings, markdown, write
 
-CASES: Final = ("language", "invoker", "pipeline_kafka", "loop", "calls", "rebalances")
+CASES: Final = ("language", "invoker", "pipeline_kafka", "loop", "calls", "batches", "rebalances")
 PIPELINE_RECORDS: Final = 200_000
 CALL_RECORDS: Final = 60_000
 ROUNDS: Final = 5
@@ -52,6 +52,7 @@ def main() -> None:
         "pipeline_kafka": lambda running: pipeline_kafka.run(running, *pipeline),
         "loop": lambda running: pipeline_kafka.run(running, *pipeline, engine=False),
         "calls": lambda running: calls.run(running, *calling),
+        "batches": lambda running: batches.run(running, *pipeline),
         "rebalances": rebalances.run,
     }
     wanted = [case for name, case in on_broker.items() if name in chosen]

@@ -30,7 +30,8 @@ def run(broker: Broker, records: int, rounds: int) -> Findings:
                 target = broker.make_topic("out-calls")
                 place = Path(folder) / f"{latency}-{number}"
                 place.mkdir()
-                app = _app(place / "app", broker, source, target, url, f"f{latency}")
+                call = {"functionName": f"f{latency}", "parallelism": IN_FLIGHT}
+                app = calling_app(place / "app", broker, (source, target), url, call, {})
                 with program(worker_command(app), place / "log") as process:
                     measured = watch(process, broker, target, records, place / "log")
                 broker.delete_topic(target)
@@ -49,7 +50,13 @@ def run(broker: Broker, records: int, rounds: int) -> Findings:
     return findings
 
 
-def _app(folder: Path, broker: Broker, source: str, target: str, url: str, function: str) -> Path:
+def calling_app(
+    folder: Path, broker: Broker, topics: tuple[str, str], url: str, call: dict[str, Any],
+    options: dict[str, Any],
+) -> Path:  # fmt: skip
+    """An app folder whose one processor calls the stub between two topics (source, target). `call`: fields of
+    the stage, `options`: of the processor."""
+    source, target = topics
     pipeline: list[dict[str, Any]] = [
         {
             "$source": {
@@ -58,14 +65,7 @@ def _app(folder: Path, broker: Broker, source: str, target: str, url: str, funct
                 "config": {"auto_offset_reset": "earliest", "group_id": f"{target}-group"},
             }
         },
-        {
-            "$externalFunction": {
-                "connectionName": "functions",
-                "functionName": function,
-                "as": "answer",
-                "parallelism": IN_FLIGHT,
-            }
-        },
+        {"$externalFunction": {"connectionName": "functions", "as": "answer", **call}},
         {"$emit": {"connectionName": "kafka", "topic": target}},
     ]
     connections = {
@@ -79,4 +79,5 @@ def _app(folder: Path, broker: Broker, source: str, target: str, url: str, funct
         },
     }
     dead_letters = {"dlq": {"connectionName": "kafka", "topic": f"{target}-dlq"}}
-    return write_app(folder, connections, {"name": "bench", "pipeline": pipeline, "options": dead_letters})
+    processor = {"name": "bench", "pipeline": pipeline, "options": {**dead_letters, **options}}
+    return write_app(folder, connections, processor)

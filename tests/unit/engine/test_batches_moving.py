@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.fakes.invoker import FakeInvoker
 from tests.fakes.lambda_behaviour import Behaviour
-from tests.unit.engine.batch_sites import batched
-from tests.unit.engine.rig import FIRST, SECOND, Rig, calling_program, running
+from tests.unit.engine.batch_sites import batched, contexts
+from tests.unit.engine.rig import FIRST, SECOND, Rig, calling_program, running, site
+from workers.pipeline.program import CallSite
 
 
 async def _batches_open(rig: Rig, invoker: FakeInvoker) -> None:
@@ -64,3 +67,19 @@ async def test_a_stalled_function_bounds_what_waits() -> None:
         rig.invoker.program("f", Behaviour(outcome="batch"))
         await rig.until(lambda: rig.committed() == 1_000, advance=1.0)
         assert rig.ids() == list(range(1_000))
+
+
+@pytest.mark.parametrize("call", [batched(1), site()], ids=["batch", "one document"])
+async def test_attempts_go_on_where_the_partitions_last_owner_stopped(call: CallSite) -> None:
+    """Two failed attempts, the partition leaves during the third and comes back: one attempt is left."""
+    settings = {"revoke_drain_seconds": 0.01}
+    async with running(calling_program(call), settings=settings) as rig:
+        rig.invoker.program("f", Behaviour(outcome="error", status=500, latency_ms=1))
+        rig.invoker.hold()
+        rig.give({"id": 0})
+        await rig.until(lambda: len(rig.invoker.requests) == 3, advance=0.001)
+        await rig.revoke(FIRST)
+        rig.source.assign([FIRST])
+        await rig.until(lambda: rig.committed() == 1, "committed", advance=0.001)
+        assert [one["attempt"] for one in contexts(rig)] == [1, 2, 3, 3]
+        assert [letter["errInfo"]["attempts"] for letter in rig.letters()] == [3]
