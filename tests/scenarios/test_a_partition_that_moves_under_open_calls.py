@@ -20,9 +20,10 @@ def test_a_partition_that_moves_under_open_calls(world: World, protocol: str) ->
     new one calls again; the calls of the partition that stays are made once. Every id comes out once, with
     its own answer."""
     world.kafka_extra["groupProtocol"] = protocol
-    world.start_stub(f={"latency_ms": 25_000, "id_field": "id"})
+    # A second worker needs 3 s to start on a quiet machine, and took over 20 s on a busy one.
+    world.start_stub(f={"latency_ms": 45_000, "id_field": "id"})
     source, results, dead = world.topic("in", 2), world.topic("out", 2), world.topic("dead")
-    call = {"as": "answer", "parallelism": 64, "timeout": "60s"}
+    call = {"as": "answer", "parallelism": 64, "timeout": "120s"}
     options = {"revokeDrain": "200ms", "ordering": "none"}
     app = world.write_app(world.connections(), {"p": calling(world, source, results, dead, call, **options)})
     first = world.ready_worker(app)
