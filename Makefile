@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 APP ?= examples/orders
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit check format docs bench lock clean
+.PHONY: help setup demo test unit check format docs bench chaos lock clean
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -51,6 +51,11 @@ docs: $(READY) ## print the pages again that are made of tables: docs/metrics.md
 
 bench: $(READY) ## measure against the peers; writes benchmarks/results
 	@$(BIN)/python -m benchmarks
+
+# About half an hour: 7 runs of 100,000 records, then 10 minutes of memory. CHAOS="--records 10000 --kills 2" for less.
+chaos: $(READY) ## kill workers and brokers under load, stall a function; judge every record and the memory
+	@$(BIN)/python -m tests.chaos --all $(CHAOS)
+	@$(BIN)/python -m tests.chaos.memory $(MEMORY)
 
 lock: $(READY) ## pin again what pyproject.toml names
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -123,18 +123,22 @@ def at_risk(
     partitions: Iterable[int],
     origins: Mapping[int, Origin],
     outputs: tuple[Sequence[Written], Sequence[Written]],
-) -> int:
-    """Records of these source partitions that were written and not committed when the sample was taken: what
-    the end of their owner at that moment may repeat."""
-    chosen, found = set(partitions), 0
+) -> set[Written]:
+    """What was written of these source partitions and not committed when the sample was taken: the end of
+    their owner at that moment may repeat it.
+
+    Each repeat follows on something written before that was at risk in between, and on nothing else: over
+    several moments the union bounds the repeats.
+    """
+    chosen, found = set(partitions), set()
     for written, ends in zip(outputs, (sample.result_ends, sample.dead_ends), strict=True):
         for record in written:
             partition, offset = origins.get(record.number, (-1, -1))
             if partition not in chosen or record.offset >= ends.get(record.partition, 0):
                 continue
-            if offset < sample.committed.get(partition, 0):
-                continue
-            found += offset not in sample.settled_above.get(partition, ())
+            is_below = offset < sample.committed.get(partition, 0)
+            if not is_below and offset not in sample.settled_above.get(partition, ()):
+                found.add(record)
     return found
 
 

@@ -34,7 +34,7 @@ LOOK_SECONDS: Final = 0.5
 # What a killed process had handed to its sockets is with the broker by then; its partitions have no owner for
 # 6 s.
 SETTLE_SECONDS: Final = 0.3
-READY_SECONDS: Final = 120.0
+READY_SECONDS: Final = 180.0
 # After the last kill: 6 s to 48 s until the partitions have owners, then the backlog.
 END_SECONDS: Final = 240.0
 
@@ -110,12 +110,14 @@ class ChaosRun:
                 READY_SECONDS,
                 "partitions on every worker",
             )
+            self._diary.note("feeding")
             feeder.start()
             began = time.monotonic()
             self._wreak(world, server, app, began)
             self._until(lambda: feeder.is_done, END_SECONDS, "every source record written")
             self._until(lambda: self._asker.lag() == 0, END_SECONDS, "lag 0")
             self.figures.seconds = time.monotonic() - began
+            self._diary.note("caught_up")
             # The last worker may still be starting: a SIGTERM would end it before it can drain.
             self._until(lambda: all(w.is_ready() for w in self._running.values()), READY_SECONDS, "readiness")
             self._look()
@@ -168,8 +170,7 @@ class ChaosRun:
         owned = self._lives.partitions
         living = frozenset(p for n in self._running for p in owned.get(n, frozenset()))
         theirs = owned.get(number, frozenset()) | (frozenset(range(self.options.partitions)) - living)
-        sample = self._asker.sample()
-        assert sample is not None, "the broker answers after a worker was killed"
+        sample = self._until_sampled()
         self._risks.append((sample, theirs))
         self._samples.append(sample)
         self._start(world, app, self._slots[number])
@@ -235,6 +236,7 @@ class ChaosRun:
             self._lives.look(number, worker)
             worker.terminate()
         codes = [worker.wait() for worker in self._running.values()]
+        self._diary.note("workers_ended", codes=codes)
         origins: dict[int, Origin] = {}
         for record in world.read(topics.source):
             number = number_of(record.value)
@@ -242,6 +244,7 @@ class ChaosRun:
             origins[number] = (record.partition, record.offset)
         assert len(origins) == options.records, "the feeder wrote every record"
         results, dead = _written(world.read(topics.results)), _written(world.read(topics.dead))
+        self._diary.note("topics_read")
         found = figures.account = account(options.seed, origins, results, dead)
         found.out_of_order = order_faults(options.ordering, origins, results)
         found.repeated_after_commit = repeated_after_commit(self._samples, origins, (results, dead))
@@ -251,8 +254,8 @@ class ChaosRun:
         given_up = sum(
             self._lives.total("penstock_records_abandoned_total", why) for why in ("revoked", "lost")
         )
-        self._diary.note("bound", at_risk=risks, given_up=given_up)
-        figures.bound = sum(risks) + given_up if options.delivery == "at-least-once" else 0
+        self._diary.note("bound", at_risk=[len(risk) for risk in risks], given_up=given_up)
+        figures.bound = len(set().union(*risks)) + given_up if options.delivery == "at-least-once" else 0
         figures.faults += found.faults(figures.bound)
         if any(codes):
             figures.faults.append(f"exit codes of the workers after SIGTERM: {codes}")

@@ -104,10 +104,10 @@ def test_what_was_written_and_not_committed_is_at_risk() -> None:
     committed = {0: ORIGINS[first[at].number][1]}
     ends = {0: first[at + 5].offset}
     plain = Sample(committed, {}, ends, {})
-    assert at_risk(plain, [0], ORIGINS, (results, dead)) == 5
-    assert at_risk(plain, [1], ORIGINS, (results, dead)) == 0
+    assert at_risk(plain, [0], ORIGINS, (results, dead)) == set(first[at : at + 5])
+    assert at_risk(plain, [1], ORIGINS, (results, dead)) == set()
     settled = Sample(committed, {0: frozenset({ORIGINS[first[at + 1].number][1]})}, ends, {})
-    assert at_risk(settled, [0], ORIGINS, (results, dead)) == 4
+    assert at_risk(settled, [0], ORIGINS, (results, dead)) == {first[at], *first[at + 2 : at + 5]}
 
 
 def test_a_repeat_of_what_was_committed_is_told() -> None:
