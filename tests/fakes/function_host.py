@@ -152,7 +152,8 @@ async def embedded_host(
     identify: Identify | None = None,
 ) -> AsyncIterator[EmbeddedHost]:
     """A started host on a free port of 127.0.0.1; stopped at the end without waiting for open calls."""
-    host = FunctionHost(app_dir, settings=settings, host_functions=host_functions, env=env, identify=identify)
+    host = FunctionHost(app_dir, settings=settings, host_functions=host_functions, env=env)
+    host.identify = identify
     await host.start()
     try:
         async with aiohttp.ClientSession() as session:

@@ -51,10 +51,9 @@ class FunctionHost:
         settings: HostSettings | None = None,
         host_functions: Mapping[str, HostFunction] | None = None,
         env: Mapping[str, str] | None = None,
-        identify: Identify | None = None,
     ) -> None:
-        """`env` resolves secrets and `${NAME}`, `identify` says who sends a request. Raises Invalid with
-        everything that is wrong with the folder; nothing is started then."""
+        """`env` resolves secrets and `${NAME}`. Raises Invalid with everything that is wrong with the folder;
+        nothing is started then."""
         self.settings = settings or HostSettings()
         self._app_dir, self._env = app_dir, env
         self.manifest: Manifest = load(app_dir, self.settings, env)
@@ -68,7 +67,7 @@ class FunctionHost:
         self._leaving: dict[Pool, asyncio.Task[None]] = {}
         self._watch: asyncio.Task[None] | None = None
         self.function_log = FunctionLog()
-        self.identify = identify
+        self.identify: Identify | None = None  # who sends a request; set before `start`
         self._taken = 0
         self._starved: set[Pool] = set()
         self._yielded = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import boto3
 import pytest
 
 from tests.fakes.function_host import ADD_ONE, function_host, write_functions
@@ -149,7 +150,6 @@ def test_the_log_of_a_running_host_is_shown(
     capsys: Capture, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who called what with which arguments, and how it ended; as lines or as JSON."""
-    boto3 = pytest.importorskip("boto3")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     with function_host(folder) as endpoint:
