@@ -36,7 +36,7 @@ COMMANDS: Final = {
     "eval": Entry("evaluate", "Run a pipeline over a file of documents, without Kafka."),
     "schema": Entry("schema", "Print a JSON Schema of processors or connections, for editors."),
     "worker": Entry("worker", "Run the processors of an app folder."),
-    "functions": Entry("functions", "Serve the functions of an app folder by the Lambda Invoke API."),
+    "functions": Entry("functions", "Serve, call and check the functions of an app folder."),
     "topics": Entry("topics", "Compare the topics of a cluster with their contracts, and make them so."),
     "dlq": Entry("dlq", "List, show and replay dead letters."),
     "kafka": Entry("kafka", "Start and stop an embedded Kafka for this machine."),

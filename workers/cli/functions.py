@@ -46,7 +46,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 @app.callback()
 def functions() -> None:
-    """Serve, call and describe the functions of an app folder.
+    """Serve, call and check the functions of an app folder.
 
     Example: penstock functions serve --app examples/orders --port 9000
     """
