@@ -25,14 +25,16 @@ Values = list[tuple[Parts, str, bool]]
 
 def _set_fields(em: StageEmitting, doc: str, values: Values) -> None:
     """Set what was computed on a document of our own. MISSING removes a field."""
-    # Fields within one field are set on one copy of it, when the first of them is.
+    # Fields within one field are set on one copy of it, when the first of them is; but one by one where some
+    # are deeper, so that all stand in the order they were written.
+    deeper = {parts[0] for parts, _, _ in values if len(parts) > 2}
     inner: dict[str, Values] = {}
     for parts, value, doubtful in values:
-        if len(parts) == 2:
+        if len(parts) == 2 and parts[0] not in deeper:
             inner.setdefault(parts[0], []).append((parts[1:], value, doubtful))
     for parts, value, doubtful in values:
         name = parts[0]
-        if len(parts) > 2:
+        if name in deeper:
             em.line(
                 f"{doc}[{name!a}] = {em.function(with_value)}({doc}.get({name!a}, M), {parts!a}, {value}, 1)"
             )
