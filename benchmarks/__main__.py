@@ -9,11 +9,20 @@ from functools import partial
 from typing import Final
 
 from benchmarks.broker import Broker, broker
-from benchmarks.cases import batches, calls, invoker, language, pipeline_kafka, rebalances
+from benchmarks.cases import batches, calls, functions, invoker, language, pipeline_kafka, rebalances
 from benchmarks.machine import machine
 from benchmarks.report import Findings, markdown, write
 
-CASES: Final = ("language", "invoker", "pipeline_kafka", "loop", "calls", "batches", "rebalances")
+CASES: Final = (
+    "language",
+    "invoker",
+    "functions",
+    "pipeline_kafka",
+    "loop",
+    "calls",
+    "batches",
+    "rebalances",
+)
 PIPELINE_RECORDS: Final = 200_000
 CALL_RECORDS: Final = 60_000
 ROUNDS: Final = 5
@@ -48,6 +57,8 @@ def main() -> None:
         )
     if "invoker" in chosen:
         measure(lambda: invoker.run(*calling))
+    if "functions" in chosen:
+        measure(lambda: functions.run(options.records or functions.CALLS, options.rounds or CALL_ROUNDS))
     on_broker: dict[str, Callable[[Broker], Findings]] = {
         "pipeline_kafka": lambda running: pipeline_kafka.run(running, *pipeline),
         "loop": lambda running: pipeline_kafka.run(running, *pipeline, engine=False),

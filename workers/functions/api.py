@@ -24,6 +24,7 @@ from workers.functions.call import Call, Outcome
 from workers.functions.context import User
 from workers.functions.dispatch import Dispatch, submit
 from workers.functions.function_log import FunctionLog
+from workers.functions.http_answer import WholeAnswer
 from workers.functions.http_request import Identify, request_of
 from workers.functions.names import BadName, Target, parse_target
 from workers.functions.pool import Pool
@@ -101,7 +102,7 @@ class Api:
             log.exception("call failed in the host", extra={"request_id": request_id})
             return _error(answers.broken("The function host failed."), request_id)
 
-    async def _invoke(self, request: web.BaseRequest, path: str, request_id: str) -> web.Response:
+    async def _invoke(self, request: web.BaseRequest, path: str, request_id: str) -> web.StreamResponse:
         target = self._routes.get(path) or self._route(path)
         pool = self._functions.pool(target.name)
         wishes = _wishes(request)
@@ -245,13 +246,13 @@ def _logs(function_log: FunctionLog, query: str) -> web.Response:
     )
 
 
-def _answer(request_id: str, outcome: Outcome, pool: Pool, *, wants_log: bool) -> web.Response:
+def _answer(request_id: str, outcome: Outcome, pool: Pool, *, wants_log: bool) -> WholeAnswer:
     headers = {"x-amzn-RequestId": request_id, "X-Amz-Executed-Version": "$LATEST"}
     if outcome.failed:
         headers["X-Amz-Function-Error"] = "Unhandled"
     if wants_log:
         headers["X-Amz-Log-Result"] = _log_result(request_id, outcome, pool)
-    return web.Response(body=outcome.body, headers=headers, content_type="application/json")
+    return WholeAnswer(headers, outcome.body)
 
 
 def _log_result(request_id: str, outcome: Outcome, pool: Pool) -> str:
