@@ -61,7 +61,7 @@ def run(records: int, rounds: int) -> Findings:
     findings.notes += [
         "CPU is that of the host's process and its workers together, by the system's count, and none of the "
         "client's. Calls/s a core are what one core takes that does nothing else.",
-        f"Cold start, the median of {COLD_STARTS}: JavaScript {cold['js']:.0f} ms, Python {cold['py']:.0f} ms "
+        f"Cold start, the median of {COLD_STARTS}: JavaScript {cold['js']:.0f}, Python {cold['py']:.0f} ms "
         "from the request to the answer.",
         "The Node pool has no limits, manifest, access, log or SigV4: it is there for the scale.",
     ]

@@ -29,7 +29,10 @@ _BRIDGE: Final = Path(__file__).with_name("bridge.js")
 _NATIVES: Final = "workers.functions.sandbox.natives"
 # The channel, the log, the event poll and what the interpreter opens to load a module; a script opens none.
 _OPEN_FILES: Final = 32
-_LONG_NUMBER: Final = re.compile(rb"[0-9]{16}")  # 2**53 has 16 digits
+# 2**53 has 16 digits, and four in a row of every fourth byte are digits then: a look at those takes 1.5 us
+# for 270 bytes, a search through all 8.5.
+_LONG_NUMBER: Final = re.compile(rb"[0-9]{16}")
+_PERHAPS_LONG: Final = re.compile(rb"[0-9]{4}")
 _MOST_EXACT: Final = 2**53 - 1
 _OUT_OF_MEMORY: Final = "InternalError: out of memory"
 _NULL_JSON: Final = '{"errorType":"null"'
@@ -123,7 +126,7 @@ class Engine:
 
     def _run(self, call: child.Call) -> str:
         args = call.args
-        if not self._is_handler and _LONG_NUMBER.search(args):
+        if not self._is_handler and _PERHAPS_LONG.search(args[::4]) and _LONG_NUMBER.search(args):
             args = _mark_longs(args)
         self._start(
             call.request_id,
