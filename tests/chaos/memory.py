@@ -49,9 +49,6 @@ MAX_SLOPE_MIB_A_MINUTE: Final = 1.0
 MAX_RSS_MIB: Final = 250.0
 MIN_RATE_SHARE: Final = 0.9
 MAX_FETCHED_SHARE: Final = 1.2
-# What the client may fetch ahead and a stall for good leaves unread: queued.min.messages of 2,000 for each
-# partition, and one fetch more.
-STALLED_FETCHED_MOST: Final = 10_000 + PARTITIONS * 2 * 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +66,15 @@ class Memory:
         """Of the straight line through all samples."""
         seconds, sizes = zip(*self.samples, strict=True)
         return linear_regression(seconds, sizes).slope * 60 / MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Records of one processor: received by its client, of those waiting there, and consumed."""
+
+    fetched: float
+    ahead: float
+    consumed: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,9 @@ class Backlog(threading.Thread):
                 "bootstrap.servers": bootstrap,
                 "linger.ms": 20,
                 "compression.type": "lz4",
+                # A broker answers a fetch with whole batches. The client's default of 10,000 records a batch
+                # would measure those; most producers write less at once.
+                "batch.num.messages": 500,
                 "queue.buffering.max.messages": 200_000,
             },
             logger=QUIET,
@@ -243,31 +252,28 @@ class MemoryRun:
         worker = self._world.ready_worker(self._app)
         watched = Watched(worker, self._backlog)
         watched.look(SETTLING_SECONDS)
-        before = {name: self._counts(watched, name) for name in self._source}
+        before = self._counts(watched, STALLED)
         engine, supervisor, rate = watched.look(self._arguments.minutes * 60)
         say(f"beside: {rate:.0f} records/s")
         assert worker.status(STALLED)["state"] == "STARTED", worker.status(STALLED)
-        after = {name: self._counts(watched, name) for name in self._source}
-        say(f"(fetched, consumed) after a minute: {before}, at the end: {after}")
-        fetched, consumed = (now - then for now, then in zip(after[HEALTHY], before[HEALTHY], strict=True))
-        assert fetched > 0, "the worker counts what it fetches"
-        assert after[STALLED][1] > 0, "the stalled processor took records"
+        healthy, stalled = self._counts(watched, HEALTHY), self._counts(watched, STALLED)
+        say(f"healthy: {healthy}\nstalled: {stalled}")
+        assert healthy.fetched > 0, "the worker counts what it fetches"
+        assert stalled.consumed > 0, "the stalled processor took records"
+        used = (healthy.fetched - healthy.ahead) / healthy.consumed
         worker.kill()  # a drain would wait for calls that never end
         return [
             at_most("engine, MiB/min", engine.slope_mib_a_minute, MAX_SLOPE_MIB_A_MINUTE),
             at_most("engine, MiB at most", engine.most_mib, MAX_RSS_MIB),
             at_most("supervisor, MiB at most", supervisor.most_mib, MAX_RSS_MIB),
             at_least(f"rate beside / alone ({rate:.0f} / {alone:.0f})", rate / alone, MIN_RATE_SHARE),
-            at_most("healthy: fetched / consumed", fetched / consumed, MAX_FETCHED_SHARE),
-            at_most("stalled: fetched after a minute", after[STALLED][0] - before[STALLED][0], 0),
-            at_most("stalled: fetched in all", after[STALLED][0], STALLED_FETCHED_MOST),
+            at_most("healthy: fetched / consumed", used, MAX_FETCHED_SHARE),
+            at_most("stalled: fetched after the first minute", stalled.fetched - before.fetched, 0),
         ]
 
-    def _counts(self, watched: Watched, name: str) -> tuple[float, float]:
-        return (
-            watched.counted("penstock_records_fetched_total", name),
-            watched.counted("penstock_records_consumed_total", name),
-        )
+    def _counts(self, watched: Watched, name: str) -> Counts:
+        metrics = ("records_fetched_total", "records_fetched_ahead", "records_consumed_total")
+        return Counts(*(watched.counted(f"penstock_{metric}", name) for metric in metrics))
 
 
 def say(text: str) -> None:
