@@ -84,6 +84,10 @@ class TransactionLoop:
     async def run(self, source: Source) -> None:
         """Make transactions until cancelled."""
         self._source = source
+        # Before the first partition comes: this aborts what an earlier owner of the id left open. Until then
+        # the offsets of its partitions are not to be had, for up to 20 s.
+        if why := await self._transactions.recover():
+            self._complain("transaction_failed", why)
         while True:
             await self._until_due()
             self._began = time.monotonic()
@@ -196,7 +200,8 @@ class TransactionLoop:
     def _take(self, membership: Membership) -> None:
         settings = self._settings
         room = settings.max_records - len(self._hand)
-        if room > 0 and not self._complained:
+        # While the same fails again and again, it does not grow.
+        if room > 0 and not (self._hand and self._complained):
             self._hand += self._outcomes.take(
                 lambda run: run.alive and membership.owns(run.key), room, settings.max_bytes
             )

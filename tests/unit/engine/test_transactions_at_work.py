@@ -70,6 +70,14 @@ async def test_an_assigned_partition_is_on_record_before_anything_is_read() -> N
         assert transactions(rig).runs == [[]]
 
 
+async def test_the_id_is_registered_before_a_partition_comes() -> None:
+    """What a killed owner left open holds back the offsets of its partitions until somebody registers."""
+    async with running(plain_program(), exactly_once=True) as rig:
+        rig.source.auto_assign = False
+        await rig.until(lambda: rig.cluster.transactional_ids == {"t": 1})
+        assert not rig.processor.partitions
+
+
 @pytest.mark.parametrize("failure", [PASSING, STALE], ids=["passing", "stale"])
 async def test_an_abort_sends_the_same_again_and_repeats_no_call(failure: TransactionEnd) -> None:
     """The outcomes are kept; what settles meanwhile goes with them or after them, in order."""
