@@ -55,7 +55,8 @@ class Batcher(Generic[T]):
     )
 
     def __init__(self, limits: BatchLimits, frame_bytes: int, group_bytes: Callable[[str], int]) -> None:
-        """`group_bytes`: what the first record of a group costs beside itself and its comma."""
+        """`group_bytes`: what the first record of a group costs beside itself and its comma. No group is
+        ""."""
         self.records = 0
         """Records that wait here, in whole batches and in the one that is being filled."""
         self._limits, self._frame_bytes, self._group_bytes = limits, frame_bytes, group_bytes
@@ -69,14 +70,14 @@ class Batcher(Generic[T]):
 
     def alone_bytes(self, item: T) -> int:
         """The request with this record and no other. Above the limit it must not be added."""
-        return self._frame_bytes + len(item.text) + self._group_bytes(item.group)
+        return self._frame_bytes + len(item.text) + (self._group_bytes(item.group) if item.group else 0)
 
     def fits(self, item: T) -> bool:
         """Whether the record would go into the batch that is being filled, which holds something already."""
         if not self._forming:
             return False
         size = self._bytes + 1 + len(item.text)
-        if item.group not in self._groups:
+        if item.group and item.group not in self._groups:
             size += self._group_bytes(item.group)
         if size > self._limits.max_bytes or item.single in self._singles:
             return False
@@ -96,7 +97,7 @@ class Batcher(Generic[T]):
         else:
             self._bytes += 1
         self._bytes += len(item.text)
-        if item.group not in self._groups:
+        if item.group and item.group not in self._groups:
             self._groups.add(item.group)
             self._bytes += self._group_bytes(item.group)
         assert self._bytes <= self._limits.max_bytes, "a record that is too large alone must not come here"

@@ -19,7 +19,7 @@ class ArrayContract:
 
     name = "array"
     keeps_order = True
-    has_values = True
+    is_grouped = False
     frame_bytes = len(HEAD) + len(TAIL)
 
     def entry(self, identity: str, record: SourceRecord, document: bytes) -> bytes:

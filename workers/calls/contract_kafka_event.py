@@ -26,7 +26,7 @@ class KafkaEventContract:
 
     name = "kafkaEvent"
     keeps_order = True
-    has_values = False
+    is_grouped = True
 
     def __init__(self, bootstrap_servers: str = "") -> None:
         servers = codec.encode_value(bootstrap_servers)

@@ -34,7 +34,7 @@ class RecordsContract:
 
     name = "records"
     keeps_order = False
-    has_values = True
+    is_grouped = False
     frame_bytes = len(HEAD) + len(TAIL)
 
     def entry(self, identity: str, record: SourceRecord, document: bytes) -> bytes:

@@ -71,12 +71,16 @@ class Framed(Protocol):
 
 
 class BatchContract(Protocol):
-    """One way to put records into a request. `keeps_order`: it is a list that a function works through from
-    front to back, so that it may hold several records of one `partitionBy` value."""
+    """One way to put records into a request.
+
+    `keeps_order`: it is a list that a function works through from front to back, so that it may hold several
+    records of one `partitionBy` value. `is_grouped`: records stand in lists of their own by `group`; else
+    every group is "" and costs nothing.
+    """
 
     name: str
     keeps_order: bool
-    has_values: bool
+    is_grouped: bool
     frame_bytes: int
 
     def entry(self, identity: str, record: SourceRecord, document: bytes) -> bytes:

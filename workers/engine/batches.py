@@ -47,6 +47,8 @@ class BatchFanout:
             one_of_each_value=not contract.keeps_order,
         )
         self._batcher: Batcher[Job] = Batcher(self._limits, contract.frame_bytes, contract.group_bytes)
+        # A topic's name has 249 characters at most: a record below this fits with any group around it.
+        self._surely_fits = site.batch.max_bytes - contract.frame_bytes - 512
         self._gate: Gate[Job] = Gate()
         self._max_waiting = (BATCHES_PER_PLACE * site.parallelism + 1) * site.batch.max_records
         self._max_gated = GATED_PER_PLACE * site.parallelism * site.batch.max_records
@@ -137,10 +139,13 @@ class BatchFanout:
         if refused is not None:
             return refused
         job.identity = job.name()
-        job.offset = record.offset() or 0
-        job.group = contract.group(record)
-        job.text = contract.entry(job.identity, record, document)  # type: ignore[arg-type]
+        job.group = contract.group(record) if contract.is_grouped else ""
+        if contract.is_grouped:
+            job.offset = record.offset() or 0
+        job.text = text = contract.entry(job.identity, record, document)  # type: ignore[arg-type]
         job.single = contract.single(job)
+        if len(text) <= self._surely_fits:
+            return None
         size, most = self._batcher.alone_bytes(job), self._limits.max_bytes
         return calls.too_large(job, size, f"maxBytes is {most}") if size > most else None
 
