@@ -94,6 +94,11 @@ VALUES: dict[str, tuple[str, Any]] = {
         f"utils.jwt.decode('{JWT}', 'SuperSecret', true, ['HS512']).header",
         {"alg": "HS512", "typ": "JWT"},
     ),
+    "aes": (
+        "['0123456789abcdef'].map((k) => utils.crypto.decrypt('aes', "
+        "utils.crypto.encrypt('aes', 'hé', k), k).text())",
+        ["hé"],
+    ),
     "base64 texts": ("[btoa('a'), atob('YQ==')]", ["YQ==", "a"]),
     "no user": (
         "[context.user, context.runningAsSystem(), context.values.get('nothing'), context.environment]",
@@ -197,3 +202,32 @@ async def test_a_lambda_handler_speaks_plain_json(tmp_path: Path) -> None:
     async with embedded_host(tmp_path) as host:
         answer = await host.call("h", {"$oid": OID})
     assert answer.json() == [{"$oid": OID}, "1970-01-01T00:00:00.000Z"]
+
+
+async def test_a_python_function_has_the_apps_context(tmp_path: Path) -> None:
+    """Values as copies, the environment, other functions and their errors, dates and BSON types going out."""
+    values = tmp_path / "values"
+    values.mkdir()
+    (values / "rates.json").write_text('{"name": "rates", "value": {"DE": 19}}')
+    source = (
+        "from datetime import UTC, datetime\nfrom bson import ObjectId\n"
+        "def handler(event, context):\n"
+        "    context.values.get('rates')['DE'] = 0\n"
+        "    try: context.functions.execute('fails', 1)\n"
+        "    except Exception as problem: text = f'{type(problem).__name__} {problem.error_type} {problem}'\n"
+        "    return [context.values.get('rates'), context.values.get('no', 7), context.environment.tag,\n"
+        "            context.user, context.running_as_system(), context.request['httpMethod'],\n"
+        "            context.functions.execute('sum', 2, 3), text, datetime(2026, 1, 2, tzinfo=UTC),\n"
+        f"            ObjectId('{OID}')]\n"
+    )
+    helpers = {
+        "sum.js": "exports = (a, b) => a + b",
+        "fails.js": "exports = () => { throw new TypeError('no') }",
+    }
+    write_functions(tmp_path, {"f.py": source, **helpers})
+    async with embedded_host(tmp_path, HostSettings(memory_bytes=256 << 20)) as host:
+        answer = await host.call("f")
+    assert answer.json() == [
+        {"DE": 19}, 7, "", None, False, "POST", 5, "HostCallFailed TypeError TypeError: no",
+        {"$date": "2026-01-02T00:00:00.000Z"}, {"$oid": OID},
+    ]  # fmt: skip

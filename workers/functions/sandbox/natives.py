@@ -44,11 +44,7 @@ def answer(name: str, args: str) -> str:
 
 def _library(*names: str) -> list[Any]:
     """Modules of `cryptography`. The package is large: 20 ms that most functions never need."""
-    try:
-        return [importlib.import_module(f"cryptography.{name}") for name in names]
-    except ImportError as problem:
-        text = "AES, RSA and ECDSA need the Python package cryptography on the function host; it is not there"
-        raise Refused(text) from problem
+    return [importlib.import_module(f"cryptography.{name}") for name in names]
 
 
 def _binary(data: bytes) -> str:
