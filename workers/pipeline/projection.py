@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -14,7 +14,8 @@ from workers.pipeline.values import MISSING, is_number, truthy
 
 @dataclass(slots=True)
 class Projection:
-    """`kept` and `left_out` by path, `computed` in the order written."""
+    """`kept` and `left_out` by path; `computed` in the order in which its fields are to be set: on each level
+    as the names there were first written, whether kept or computed."""
 
     kept: list[Parts] = field(default_factory=list)
     left_out: list[Parts] = field(default_factory=list)
@@ -25,8 +26,24 @@ def read_fields(steps: Steps, spec: Mapping[str, Any], path: str, *, flags: bool
     """The fields of a specification, nested documents and dotted names alike. `flags`: numbers and booleans
     keep or leave out (`$project`); else they are values (`$addFields`)."""
     found = Projection()
-    _Reader(steps, found, path, flags).read(spec, (), path)
+    reader = _Reader(steps, found, path, flags)
+    reader.read(spec, (), path)
+    order = {parts: number for number, parts in enumerate(_leaves(reader.names, ()))}
+    found.computed.sort(key=lambda one: order[one[0]])
     return found
+
+
+_Names = dict[str, "_Names"]
+
+
+def _leaves(names: _Names, prefix: Parts) -> Iterator[Parts]:
+    """The paths of a tree of names, one name after the other with all within it."""
+    for name, inner in names.items():
+        path = (*prefix, name)
+        if inner:
+            yield from _leaves(inner, path)
+        else:
+            yield path
 
 
 class _Reader:
@@ -34,6 +51,8 @@ class _Reader:
         self._steps, self._found, self._flags = steps, found, flags
         self._places: dict[str, str] = {}
         self._prefixes: dict[str, str] = {}
+        self.names: _Names = {}
+        """Every path, as a tree of names in the order they were first written."""
 
     def read(self, spec: Mapping[str, Any], prefix: Parts, place: str) -> None:
         for name, value in spec.items():
@@ -55,6 +74,9 @@ class _Reader:
             return
         if not self._is_new(parts, place):
             return
+        level = self.names
+        for part in parts:
+            level = level.setdefault(part, {})
         if self._flags and (isinstance(value, bool) or is_number(value)):
             (self._found.kept if truthy(value) else self._found.left_out).append(parts)
         else:
