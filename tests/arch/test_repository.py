@@ -19,7 +19,6 @@ UNWANTED = frozenset({"bson", "niquests"})
 # stay here.
 AWAITED = {
     "faust-streaming": "the control plane of cluster mode",
-    "pyjwt": "the authentication of the function host's callers",
     "tzdata": "data alone: zoneinfo reads it where the system has no time zones",
 }
 

@@ -32,6 +32,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One host for the whole module."""
     sources = {"addOne.js": ADD_ONE, "utils/add.js": ADD_ONE}
     sources |= {"mark.py": MARK, "echo.py": ECHO, "sleep.py": SLEEP}
+    sources["limits.yaml"] = "addOne: {aliases: [live, test]}"
     app_dir = write_functions(tmp_path_factory.mktemp("app"), sources)
     settings = HostSettings(timeout_seconds=1, concurrency=1, waiting_calls=1, drain_seconds=1)
     with function_host(app_dir, settings) as url:
@@ -83,6 +84,16 @@ def test_a_qualifier_may_be_given_beside_the_name(client: Any) -> None:
     assert _payload(client.invoke(FunctionName="addOne:live", Qualifier="live", Payload=b"1")) == 2
     with pytest.raises(client.exceptions.InvalidParameterValueException, match="derived qualifier"):
         client.invoke(FunctionName="addOne:live", Qualifier="test", Payload=b"1")
+
+
+@pytest.mark.parametrize("qualifier", ["LIVE", "prod", "1"])
+def test_a_version_or_alias_that_is_not_there_is_not_found(client: Any, qualifier: str) -> None:
+    """There is $LATEST, and what limits.yaml names."""
+    assert _payload(client.invoke(FunctionName="addOne", Qualifier="$LATEST", Payload=b"1")) == 2
+    with pytest.raises(client.exceptions.ResourceNotFoundException, match=f"addOne:{qualifier}"):
+        client.invoke(FunctionName="addOne", Qualifier=qualifier, Payload=b"1")
+    with pytest.raises(client.exceptions.ResourceNotFoundException, match=f"addOne:{qualifier}"):
+        client.get_function(FunctionName="addOne", Qualifier=qualifier)
 
 
 def test_a_function_that_throws_is_a_function_error(client: Any) -> None:
@@ -270,7 +281,7 @@ def test_a_client_that_asks_first_is_told_to_go_on(endpoint: str) -> None:
 
 
 def test_health_and_the_list_are_readable(endpoint: str) -> None:
-    """For probes and people; other pages are 404."""
+    """For probes and people; other pages are 404, Lambda's other operations 400."""
     status, _, body = _http(endpoint, "GET", "/healthz")
     assert (status, json.loads(body)) == (200, {"status": "ok", "functions": 5})
     status, _, body = _http(endpoint, "GET", "/functions")
@@ -278,5 +289,7 @@ def test_health_and_the_list_are_readable(endpoint: str) -> None:
     assert [one["name"] for one in listed] == ["addOne", "echo", "mark", "sleep", "utils/add"]
     assert listed[0]["language"] == "javascript"
     assert listed[0]["file"] == "functions/addOne.js"
-    for wrong in (("GET", "/nope"), ("POST", "/healthz"), ("GET", _path("addOne")), ("DELETE", "/functions")):
+    for wrong in (("GET", "/nope"), ("POST", "/healthz"), ("DELETE", "/functions")):
         assert _http(endpoint, *wrong)[0] == 404
+    for other in (("GET", _path("addOne")), ("DELETE", "/2015-03-31/functions/addOne")):
+        assert _http(endpoint, *other)[0] == 400

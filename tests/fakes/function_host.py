@@ -39,9 +39,10 @@ _ROOT: Final = Path(__file__).parents[2]
 _PROGRAM: Final = """\
 import json, sys
 from pathlib import Path
-from workers.functions import HostSettings, serve
+from workers.functions import DoorSettings, HostSettings, serve
 settings = HostSettings(**json.loads(sys.argv[2]))
-serve(Path(sys.argv[1]), port=0, settings=settings, on_started=lambda endpoint: print(endpoint, flush=True))
+doors = DoorSettings(port=0)
+serve(Path(sys.argv[1]), doors, settings=settings, on_started=lambda endpoint: print(endpoint, flush=True))
 """
 
 

@@ -204,7 +204,9 @@ class Session:
         return thread
 
     def _serve_command(self) -> list[str]:
-        return ["functions", "serve", "--app", str(self._options.folder), "--port", "0"]
+        # On this machine alone, for the worker beside it, which need not hold a key of the app.
+        folder = str(self._options.folder)
+        return ["functions", "serve", "--app", folder, "--port", "0", "--no-authentication"]
 
     def _worker_command(self) -> list[str]:
         return [

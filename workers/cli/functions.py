@@ -16,7 +16,7 @@ from workers.cli import functions_run
 from workers.cli.lifeline import end_with_parent
 from workers.cli.report import EXIT_FAILED, AppFolder, AsJson, say, table, write, write_json
 from workers.errors import Fatal, Invalid, Problem
-from workers.functions import manifest_file
+from workers.functions import DoorSettings, doors, manifest_file
 from workers.functions import serve as serve_functions
 from workers.functions.context import User
 from workers.functions.manifest import FunctionEntry, Manifest, load
@@ -59,10 +59,41 @@ def serve(
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
     address_file: Annotated[Path | None, typer.Option("--address-file", hidden=True)] = None,
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+    allow_http: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-http",
+            envvar="PENSTOCK_ALLOW_HTTP",
+            help="A host that context.http may call: api.example.com, *.example.com, 10.0.0.5:8080. Repeat "
+            "it; in the variable they stand apart by spaces. None: no host.",
+        ),
+    ] = None,
+    authentication: Annotated[
+        Path | None,
+        typer.Option(
+            envvar=doors.VARIABLE,
+            help="Who may call, instead of the app folder's functions/authentication.yaml.",
+        ),
+    ] = None,
+    no_authentication: Annotated[
+        bool,
+        typer.Option(
+            "--no-authentication", help="Let everybody on this machine in, whatever that file says."
+        ),
+    ] = False,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(envvar="PENSTOCK_TLS_CERT", help="The certificate with its chain, a PEM file."),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(envvar="PENSTOCK_TLS_KEY", help="The certificate's private key, a PEM file."),
+    ] = None,
 ) -> None:
     """Serve functions/<name>.js and <name>.py until SIGTERM or Ctrl-C, then drain. Prints the endpoint's URL.
 
     Any Lambda client can call them: aws lambda invoke --endpoint-url http://127.0.0.1:9000 ...
+    On another address than a loopback one it starts with authentication alone: docs/functions-api.md.
 
     Example: penstock functions serve --app examples/orders --port 9000
     """
@@ -78,7 +109,9 @@ def serve(
         write(endpoint)
 
     try:
-        serve_functions(folder, host, port, env=os.environ, on_started=started)
+        settings = HostSettings(http_allow=tuple(allow_http or ()))
+        listening = DoorSettings(host, port, tls_cert, tls_key, authentication, open=no_authentication)
+        serve_functions(folder, listening, settings=settings, env=os.environ, on_started=started)
     except OSError as error:
         raise Fatal(f"listening on {host}:{port}: {error.strerror or error}") from None
 

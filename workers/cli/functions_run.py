@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 import urllib.error
 import urllib.parse
@@ -22,6 +23,7 @@ from workers.functions.context import CallContext, User
 
 FOLLOW_SECONDS: Final = 0.5  # between two looks: a person does not see less, and a host does not notice more
 HTTP_SECONDS: Final = 10.0
+API_KEY_VARIABLE: Final = "PENSTOCK_FUNCTIONS_API_KEY"
 MAX_PAGE_BYTES: Final = 16 << 20
 
 
@@ -98,10 +100,13 @@ def _page(endpoint: str, after: int, function: str | None, limit: int) -> dict[s
     if not url.startswith(("http://", "https://")):
         raise Fatal(f"--endpoint {endpoint}: no http:// or https:// URL")
     try:
-        with urllib.request.urlopen(url, timeout=HTTP_SECONDS) as answer:  # noqa: S310 - the scheme is checked
+        key = os.environ.get(API_KEY_VARIABLE)
+        request = urllib.request.Request(url, headers={"api-key": key} if key else {})  # noqa: S310 - checked
+        with urllib.request.urlopen(request, timeout=HTTP_SECONDS) as answer:  # noqa: S310 - checked above
             page: dict[str, Any] = json.loads(answer.read(MAX_PAGE_BYTES))
             return page
     except urllib.error.HTTPError as error:
-        raise Fatal(f"reading {endpoint}: the host answered {error.code}") from None
+        why = f"; {API_KEY_VARIABLE} holds no key that it knows" if error.code == 403 else ""
+        raise Fatal(f"reading {endpoint}: the host answered {error.code}{why}") from None
     except (OSError, ValueError) as error:
         raise Fatal(f"reading {endpoint}: {error}; is a function host running there?") from None

@@ -23,6 +23,8 @@
 | `answers` | bodies and headers in AWS's shapes |
 | `api` | HTTP |
 | `http_request` | what a call knows of its HTTP request |
+| `authentication` | who calls: SigV4 access keys, bearer tokens, API keys |
+| `doors` `tls` `rotation` | address, certificate and accounts of a host, renewed while it runs |
 | `service` | `penstock functions serve`: run until a signal |
 | `sandbox` | the programs that run in the worker processes |
 """
@@ -33,16 +35,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from workers.functions.doors import DoorSettings
     from workers.functions.host import FunctionHost
     from workers.functions.manifest import FunctionEntry, Manifest, load
     from workers.functions.service import serve
     from workers.functions.settings import HostSettings
 
-__all__ = ["FunctionEntry", "FunctionHost", "HostSettings", "Manifest", "load", "serve"]
+__all__ = ["DoorSettings", "FunctionEntry", "FunctionHost", "HostSettings", "Manifest", "load", "serve"]
 
 # Resolved on first use: worker processes import `workers.functions.frames`, and with it this file. Loading
 # aiohttp there would add about 250 ms to each cold start of 40 ms.
 _HOMES = {
+    "DoorSettings": "doors",
     "FunctionEntry": "manifest",
     "FunctionHost": "host",
     "HostSettings": "settings",

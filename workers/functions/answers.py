@@ -53,6 +53,15 @@ def denied(name: str) -> ApiError:
     return ApiError(403, "AccessDeniedException", text)
 
 
+def no_operation(method: str, path: str) -> ApiError:
+    """Another operation of Lambda than those of this host."""
+    text = (
+        f"{method[:20]} {path[:80]}: this function host answers Invoke, GetFunction, "
+        "GetFunctionConfiguration and ListFunctions; functions are the files of its app folder."
+    )
+    return bad_parameter(text)
+
+
 def too_deep(most: int) -> ApiError:
     """Functions that call functions that call functions."""
     text = f"Functions call each other more than {most} levels deep."

@@ -1,4 +1,6 @@
-"""The Lambda Invoke API over HTTP, and three pages: `GET /healthz`, `GET /functions` and `GET /logs`.
+"""The Lambda Invoke API over HTTP; functions by plain HTTP and the pages of the host beside it.
+
+Who calls is asked first: whoever is not let in does not learn which functions there are.
 
 It sits on aiohttp's low-level server: routing and middlewares of an application cost as much as the rest of a
 call. An `Event` call is answered 202 with 0 bytes, a `DryRun` 204 with 0 bytes; these are the only answers
@@ -8,25 +10,28 @@ without a body. A function that returns nothing (`undefined`, `None`) answers `n
 from __future__ import annotations
 
 import base64
-import json
 import logging
+import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple, Protocol
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
 import orjson
-from aiohttp import HttpVersion11, web
+from aiohttp import hdrs, web
 
-from workers.functions import answers
+from workers.functions import answers, descriptions, pages
 from workers.functions.access import Wanted
 from workers.functions.answers import ApiError
 from workers.functions.call import Call, Outcome
-from workers.functions.context import User
+from workers.functions.context import CallContext, User
 from workers.functions.dispatch import Dispatch, submit
 from workers.functions.function_log import FunctionLog
 from workers.functions.http_answer import WholeAnswer
-from workers.functions.http_request import Identify, request_of
-from workers.functions.names import BadName, Target, parse_target
+from workers.functions.http_body import check_json, read_body
+from workers.functions.http_functions import PREFIX as PLAIN_PREFIX
+from workers.functions.http_functions import PlainCall
+from workers.functions.http_request import Identify, check_origin, request_of
+from workers.functions.names import Target
 from workers.functions.pool import Pool
 from workers.functions.settings import (
     LOG_TAIL_BYTES,
@@ -40,6 +45,9 @@ log = logging.getLogger("penstock.functions")
 _PREFIX: Final = "/2015-03-31/functions/"
 _SUFFIX: Final = "/invocations"
 _ROUTES: Final = 4_096  # remembered paths; callers name few, and who names more starts again from none
+_OPERATION: Final = re.compile(r"/20\d\d-\d\d-\d\d/")
+_DESCRIPTION: Final = re.compile(r"/2015-03-31/functions(?:/(?:[^/]+(?:/configuration)?)?)?")
+_PAGE_BODY_BYTES: Final = 65_536
 _LIMITS: Final = {
     "RequestResponse": MAX_SYNC_REQUEST_BYTES,
     "Event": MAX_EVENT_REQUEST_BYTES,
@@ -91,7 +99,7 @@ class Api:
             path = request.raw_path
             if request.method == "POST" and path.startswith(_PREFIX):
                 return await self._invoke(request, path, request_id)
-            return await self._page(request, path)
+            return await self._other(request, path, request_id)
         except ApiError as error:
             return _error(error, request_id)
         except web.RequestPayloadError:  # aiohttp found the chunks of the body malformed
@@ -104,19 +112,20 @@ class Api:
 
     async def _invoke(self, request: web.BaseRequest, path: str, request_id: str) -> web.StreamResponse:
         target = self._routes.get(path) or self._route(path)
-        pool = self._functions.pool(target.name)
         wishes = _wishes(request)
-        body = await _read_body(request, _LIMITS[wishes.invocation_type], wishes.invocation_type)
-        _check_json(body)
-        if self._functions.is_draining:
-            raise answers.leaving()
+        body = await read_body(request, _LIMITS[wishes.invocation_type], wishes.invocation_type)
+        user = await self._caller(request, body)
+        pool = self._functions.pool(target.name)
+        if target.qualifier is not None and not pages.has_version(pool, target):
+            raise answers.not_found(f"{target.name}:{target.qualifier}")
+        check_json(body)
         wanted = Wanted(
             args=b"[%b]" % (body or b"{}"),
-            user=await self._caller(request, body),
+            user=user,
             request=request_of(request),
             client_context=wishes.client_context,
         )
-        context = await self._dispatch.admit(pool.entry, wanted, request_id)
+        context = await self._admit(pool, wanted, request_id)
         if wishes.invocation_type == "DryRun":
             return web.Response(status=204, headers={"x-amzn-RequestId": request_id})
         call = self._dispatch.call(pool.entry, wanted, context, request_id)
@@ -126,43 +135,68 @@ class Api:
         submit(pool, call)
         return _answer(request_id, await call.outcome, pool, wants_log=wishes.wants_log)
 
+    async def _plain(self, request: web.BaseRequest, request_id: str) -> web.StreamResponse:
+        plain = PlainCall(request, request_id)
+        target = pages.read_target(plain.name, None)
+        body = await read_body(request, MAX_SYNC_REQUEST_BYTES, "RequestResponse")
+        user = await self._caller(request, body)
+        pool = self._functions.pool(target.name)
+        if not pages.has_version(pool, target):
+            raise answers.not_found(f"{target.name}:{target.qualifier}")
+        wanted = Wanted(args=plain.args(body, user), user=user, request=request_of(request))
+        context = await self._admit(pool, wanted, request_id)
+        call = self._dispatch.call(pool.entry, wanted, context, request_id)
+        submit(pool, call)
+        return plain.answer(await call.outcome)
+
+    async def _admit(self, pool: Pool, wanted: Wanted, request_id: str) -> CallContext:
+        if self._functions.is_draining:
+            raise answers.leaving()
+        return await self._dispatch.admit(pool.entry, wanted, request_id)
+
     async def _caller(self, request: web.BaseRequest, body: bytes) -> User | None:
         identify = self._functions.identify
-        return None if identify is None else await identify(request, body)
+        if identify is not None:
+            return await identify(request, body)
+        if hdrs.ORIGIN in request.headers:
+            check_origin(request.headers[hdrs.ORIGIN])
+        return None
 
     def _route(self, path: str) -> Target:
         path_only, _, query = path.partition("?")
         if not path_only.endswith(_SUFFIX):
-            raise ApiError(404, "ResourceNotFoundException", "There is no such page.")
-        text = unquote(path_only[len(_PREFIX) : -len(_SUFFIX)])
+            raise answers.no_operation("POST", path_only)
         qualifiers = parse_qs(query, keep_blank_values=True).get("Qualifier")
-        try:
-            target = parse_target(text, qualifiers[0] if qualifiers else None)
-        except BadName as problem:
-            raise answers.bad_parameter(str(problem)) from problem
+        target = pages.read_target(
+            path_only[len(_PREFIX) : -len(_SUFFIX)], qualifiers[0] if qualifiers else None
+        )
         if len(self._routes) >= _ROUTES:
             self._routes.clear()
         self._routes[path] = target
         return target
 
-    async def _page(self, request: web.BaseRequest, raw_path: str) -> web.Response:
+    async def _other(self, request: web.BaseRequest, raw_path: str, request_id: str) -> web.StreamResponse:
+        """Everything but a call by the Invoke API."""
         path, _, query = raw_path.partition("?")
-        if request.method not in ("GET", "HEAD"):
+        functions = self._functions
+        pools = functions.pools()
+        is_get = request.method in ("GET", "HEAD")
+        if is_get and path == "/healthz":
+            return pages.healthz(pools, is_draining=functions.is_draining)
+        if path.startswith(PLAIN_PREFIX):
+            return await self._plain(request, request_id)
+        is_description = is_get and _DESCRIPTION.fullmatch(path) is not None
+        if _OPERATION.match(path) and not is_description:
+            raise answers.no_operation(request.method, path)
+        if not is_get:
             raise ApiError(404, "ResourceNotFoundException", "There is no such page.")
-        pools = self._functions.pools()
-        if path == "/healthz":
-            draining = self._functions.is_draining
-            state = {"status": "draining" if draining else "ok", "functions": len(pools)}
-            return web.Response(
-                status=503 if draining else 200, body=orjson.dumps(state), content_type="application/json"
-            )
-        await self._caller(request, b"")
-        if path == "/logs":
-            return _logs(self._functions.function_log, query)
-        if path == "/functions":
-            listed = [_describe(pool) for _, pool in sorted(pools.items())]
-            return web.Response(body=orjson.dumps({"functions": listed}), content_type="application/json")
-        raise ApiError(404, "ResourceNotFoundException", "There is no such page.")
+        user = await self._caller(request, await read_body(request, _PAGE_BODY_BYTES, "RequestResponse"))
+        if is_description:
+            pages.check_may_look(user, pages.action_of(path))
+            region = descriptions.region_of(request.headers.get(hdrs.AUTHORIZATION, ""))
+            return await pages.described(path, query, region, pools)
+        pages.check_may_look(user, f"penstock:Get{path[:40]}")
+        return pages.own_page(path, query, pools, functions.function_log)
 
 
 def _wishes(request: web.BaseRequest) -> _Wishes:
@@ -191,61 +225,6 @@ def _client_context(text: str) -> bytes:
     return context
 
 
-async def _read_body(request: web.BaseRequest, limit_bytes: int, invocation_type: str) -> bytes:
-    """The whole body. Raises ApiError 413 before it holds more than `limit_bytes` and one read.
-
-    The announced length is not trusted alone: chunked bodies announce none.
-    """
-    if not request.can_read_body:
-        return b""
-    if (request.content_length or 0) > limit_bytes:
-        raise answers.too_large(limit_bytes, invocation_type)
-    if request.headers.get("Expect", "").lower() == "100-continue" and request.version == HttpVersion11:
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0
-    content = request.content
-    body = await content.readany()
-    if content.at_eof():
-        if len(body) > limit_bytes:
-            raise answers.too_large(limit_bytes, invocation_type)
-        return body
-    pieces = bytearray(body)
-    while not content.at_eof():
-        pieces += await content.readany()
-        if len(pieces) > limit_bytes:
-            raise answers.too_large(limit_bytes, invocation_type)
-    return bytes(pieces)
-
-
-def _check_json(body: bytes) -> None:
-    """Raises ApiError 400. Half of a surrogate pair is refused by orjson and legal JSON text: asked again."""
-    if not body:
-        return
-    try:
-        orjson.loads(body)
-    except orjson.JSONDecodeError as problem:
-        try:
-            json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
-        except (ValueError, RecursionError):
-            raise answers.bad_content(f"Could not parse request body into json: {problem}") from problem
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _logs(function_log: FunctionLog, query: str) -> web.Response:
-    """`?after=<number>&function=<name>&limit=<count>` of the function log. Raises ApiError 400."""
-    asked = {name: values[0] for name, values in parse_qs(query).items()}
-    try:
-        after, limit = int(asked.get("after", "0")), int(asked.get("limit", "100"))
-    except ValueError as problem:
-        raise answers.bad_parameter("after and limit are whole numbers") from problem
-    return web.Response(
-        body=function_log.page(after, asked.get("function"), limit), content_type="application/json"
-    )
-
-
 def _answer(request_id: str, outcome: Outcome, pool: Pool, *, wants_log: bool) -> WholeAnswer:
     headers = {"x-amzn-RequestId": request_id, "X-Amz-Executed-Version": "$LATEST"}
     if outcome.failed:
@@ -266,19 +245,6 @@ def _log_result(request_id: str, outcome: Outcome, pool: Pool) -> str:
     middle = outcome.log if not outcome.log or outcome.log.endswith(b"\n") else outcome.log + b"\n"
     whole = start.encode() + middle + end.encode()
     return base64.b64encode(whole[-LOG_TAIL_BYTES:]).decode("ascii")
-
-
-def _describe(pool: Pool) -> dict[str, object]:
-    entry = pool.entry
-    return {
-        "name": entry.name,
-        "language": entry.language,
-        "file": entry.file,
-        "timeoutSeconds": entry.timeout_seconds,
-        "memoryBytes": entry.memory_bytes,
-        "concurrency": entry.concurrency,
-        **pool.status(),
-    }
 
 
 def _error(error: ApiError, request_id: str) -> web.Response:

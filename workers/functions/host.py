@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -68,6 +69,7 @@ class FunctionHost:
         self._watch: asyncio.Task[None] | None = None
         self.function_log = FunctionLog()
         self.identify: Identify | None = None  # who sends a request; set before `start`
+        self.tls: ssl.SSLContext | None = None  # set before `start`
         self._taken = 0
         self._starved: set[Pool] = set()
         self._yielded = 0.0
@@ -91,7 +93,7 @@ class FunctionHost:
         server = web.Server(Api(self).handle, access_log=None, auto_decompress=False)
         self._runner = web.ServerRunner(server, shutdown_timeout=_HANDLERS_SECONDS)
         await self._runner.setup()
-        self._site = web.TCPSite(self._runner, self._host, self._port, backlog=1024)
+        self._site = web.TCPSite(self._runner, self._host, self._port, backlog=1024, ssl_context=self.tls)
         try:
             await self._site.start()
         except OSError:
@@ -109,7 +111,8 @@ class FunctionHost:
     @property
     def endpoint(self) -> str:
         """The URL for `endpoint_url`; the port is known once started."""
-        return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}"
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}"
 
     async def stop(self, drain_seconds: float | None = None) -> None:
         """Take no more calls, let running and waiting ones end within the drain time, end every process.

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Final, TypeAlias
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from workers.functions.answers import ApiError
 from workers.functions.context import Request, User
 
 Identify: TypeAlias = Callable[[web.BaseRequest, bytes], Awaitable[User | None]]
@@ -17,7 +19,12 @@ Raises ApiError 403."""
 MAX_QUERY_CHARACTERS: Final = 8_192
 
 # What proves who the caller is must not reach a function, a rule or a log.
-_PROOFS: Final = frozenset({"authorization", "proxy-authorization", "x-amz-security-token", "x-api-key"})
+_PROOFS: Final = frozenset(
+    (
+        "authorization", "proxy-authorization", "x-amz-security-token", "apikey", "api-key", "x-api-key",
+        "jwttokenstring",
+    )
+)  # fmt: skip
 
 
 def request_of(request: web.BaseRequest) -> Request:
@@ -36,10 +43,27 @@ def request_of(request: web.BaseRequest) -> Request:
     )
 
 
+def check_origin(origin: str) -> None:
+    """Where nobody has to say who they are, a web page that a developer happens to look at must not call the
+    functions on their machine. Pages of this machine may. Raises ApiError 403."""
+    try:
+        host = urlsplit(origin).hostname or ""
+    except ValueError:
+        host = ""
+    if host not in ("localhost", "127.0.0.1", "::1"):
+        text = "Web pages of other machines may not call a function host without authentication."
+        raise ApiError(403, "AccessDeniedException", text)
+
+
+def authenticates(name: str) -> bool:
+    """Whether a header proves who the caller is."""
+    return name.lower() in _PROOFS
+
+
 @lru_cache(1_024)
 def _canonical(name: str) -> str | None:
     """`content-type` is shown as `Content-Type`; None for what is not shown."""
-    if name.lower() in _PROOFS:
+    if authenticates(name):
         return None
     return "-".join(part.capitalize() for part in name.split("-"))
 

@@ -10,18 +10,20 @@ from typing import Any, Final
 
 from workers.errors import Problem
 from workers.functions.app_files import Unreadable, read_yaml, resolve
+from workers.functions.names import ALIAS_RULE, is_alias
 from workers.functions.settings import HostSettings
 from workers.settings import bytes_of, seconds_of
 
 FILE: Final = "functions/limits.yaml"
 EVERY: Final = "*"
 
-_FIELDS: Final = ("timeout", "memory", "concurrency", "environment")
+_FIELDS: Final = ("timeout", "memory", "concurrency", "environment", "aliases")
 # Lambda: 15 minutes and 10,240 MB; below 8 MiB no engine starts.
 _TIMEOUT_SECONDS: Final = (0.1, 900.0)
 _MEMORY_BYTES: Final = (8 << 20, 10_240 << 20)
 _CONCURRENCY: Final = (1, 1_000)
 _MAX_VARIABLES: Final = 100
+_MAX_ALIASES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Limits:
     memory_bytes: int
     concurrency: int
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    aliases: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -71,6 +74,7 @@ class LimitsFile:
             memory_bytes=int(self._number(merged.get("memory"), bytes_of, settings.memory_bytes)),
             concurrency=int(self._number(merged.get("concurrency"), int, settings.concurrency)),
             environment=self._environment(merged.get("environment"), name),
+            aliases=frozenset(one for one in _listed(merged.get("aliases")) if is_alias(one)),
         )
 
     def check(self, names: Mapping[str, Any]) -> None:
@@ -87,6 +91,12 @@ class LimitsFile:
             self._check_number(entry, f"{name}.memory", bytes_of, _MEMORY_BYTES, "bytes")
             self._check_number(entry, f"{name}.concurrency", _whole, _CONCURRENCY, "workers")
             self._check_environment(entry.get("environment", {}), f"{name}.environment")
+            aliases = entry.get("aliases", [])
+            if len(_listed(aliases)) > _MAX_ALIASES or _listed(aliases) != aliases:
+                self._refuse(f"{name}.aliases", "is no list of names", f"at most {_MAX_ALIASES} names")
+            for one in _listed(aliases):
+                if not is_alias(one):
+                    self._refuse(f"{name}.aliases", f"{str(one)[:40]!r} is no alias", ALIAS_RULE)
 
     def _check_number(
         self, entry: Mapping[str, Any], path: str, read: Any, bounds: tuple[float, float], unit: str
@@ -135,6 +145,10 @@ class LimitsFile:
 
     def _refuse(self, path: str, found: str, expected: str) -> None:
         self.problems.append(Problem(FILE, path, found, expected))
+
+
+def _listed(found: Any) -> list[Any]:
+    return found if isinstance(found, list) else []
 
 
 def _whole(found: Any) -> int:

@@ -26,6 +26,7 @@ class FunctionEntry:
     """One function: where its source is, what it may use, and who may call it. `source` is absolute, `file`
     relative to the app. With `text` the source is that text, and `source` only says where it stands.
 
+    `aliases` are names that callers may put behind its name: each stands for the one version there is.
     `run_as_script` is the function whose answer is the user that this one runs as, when the manifest has one.
     """
 
@@ -41,6 +42,7 @@ class FunctionEntry:
     app: AppContext = field(default_factory=AppContext)
     access: AccessRules = field(default_factory=AccessRules)
     run_as_script: FunctionEntry | None = None
+    aliases: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ def _entry(name: str, path: Path, file: str, limits: Limits, app: AppContext) ->
         concurrency=limits.concurrency,
         environment=limits.environment,
         app=app,
+        aliases=limits.aliases,
     )
 
 

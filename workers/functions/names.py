@@ -10,6 +10,7 @@ _QUALIFIER: Final = re.compile(r"\$LATEST|[A-Za-z0-9_-]{1,128}")
 _ARN: Final = re.compile(r"arn:aws[A-Za-z-]*:lambda:[a-z0-9-]+:\d{12}:function:(?P<rest>.+)")
 _PARTIAL: Final = re.compile(r"(?:\d{12}:)?function:(?P<rest>.+)")
 
+ALIAS_RULE: Final = "letters, digits, - and _ (at most 128), not digits alone: those are versions"
 NAME_RULE: Final = "letters, digits, - and _ (at most 64), folders separated by /"
 
 
@@ -27,6 +28,13 @@ class BadName(ValueError):
 def is_name(text: str) -> bool:
     """Whether a function may be called so."""
     return _NAME.fullmatch(text) is not None
+
+
+def is_alias(found: object) -> bool:
+    """Whether a version may be called so beside its number."""
+    if not isinstance(found, str) or found == "$LATEST" or found.isdigit():
+        return False
+    return _QUALIFIER.fullmatch(found) is not None
 
 
 def parse_target(text: str, qualifier: str | None = None) -> Target:

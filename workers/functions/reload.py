@@ -27,7 +27,7 @@ _FEW_FILES: Final = 200
 _OF_A_PROCESS: Final = tuple(
     field.name
     for field in fields(FunctionEntry)
-    if field.name not in ("access", "run_as_script", "concurrency")
+    if field.name not in ("access", "run_as_script", "concurrency", "aliases")
 )
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import uvloop
 
+from workers.functions.doors import Doors, DoorSettings
 from workers.functions.host import FunctionHost
 from workers.functions.settings import HostSettings
 
 
 def serve(
     app_dir: Path,
-    host: str = "127.0.0.1",
-    port: int = 9000,
+    doors: DoorSettings | None = None,
     *,
     settings: HostSettings | None = None,
     env: Mapping[str, str] | None = None,
@@ -25,14 +25,18 @@ def serve(
     """Serve the functions of `app_dir` until SIGTERM or SIGINT, then drain and return.
 
     `on_started` gets the endpoint's URL once calls are taken (port 0 takes a free port). A second signal ends
-    the drain at once. Raises Invalid with every problem of the folder before anything is started, OSError
-    when the port is taken. Must be called on the main thread.
+    the drain at once. Raises Invalid with every problem of the folder, or of how it would be reached, before
+    anything is started; OSError when the port is taken. Must be called on the main thread.
     """
+    chosen = doors or DoorSettings()
+    opened = Doors(chosen, app_dir, env or {})
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(FunctionHost(app_dir, host, port, settings=settings, env=env), on_started))
+        host = FunctionHost(app_dir, chosen.host, chosen.port, settings=settings, env=env)
+        opened.open(host)
+        runner.run(_serve(host, opened, on_started))
 
 
-async def _serve(host: FunctionHost, on_started: Callable[[str], None] | None) -> None:
+async def _serve(host: FunctionHost, doors: Doors, on_started: Callable[[str], None] | None) -> None:
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
     hurried = asyncio.Event()
@@ -44,6 +48,7 @@ async def _serve(host: FunctionHost, on_started: Callable[[str], None] | None) -
         loop.add_signal_handler(number, on_signal)
     host.adopt_orphans()
     await host.start()
+    doors.watch()
     if on_started is not None:
         on_started(host.endpoint)
     await asked.wait()
@@ -55,3 +60,4 @@ async def _serve(host: FunctionHost, on_started: Callable[[str], None] | None) -
     else:
         hurry.cancel()
     await drain
+    await doors.close()

@@ -13,6 +13,18 @@ LOG_TAIL_BYTES: Final = 4_096  # AWS: X-Amz-Log-Result holds the last 4 KB
 # A worker's frame: an answer, or an error or a batch of host calls, which may quote a whole request.
 MAX_FRAME_BYTES: Final = MAX_RESPONSE_BYTES + 65_536
 
+# Key sets of token issuers. Issuers publish a new key long before they sign with it: ten minutes are early
+# enough, and a key that is taken back is gone after an hour even when the issuer cannot be reached.
+KEY_SET_SECONDS: Final = 5.0  # for one fetch; the first caller waits for it
+KEY_SET_RETRY_SECONDS: Final = 30.0  # between two fetches, whatever key ids tokens name
+KEY_SET_FRESH_SECONDS: Final = 600.0
+KEY_SET_STALE_SECONDS: Final = 3_600.0
+KEY_SET_BYTES: Final = 1 << 20
+KEY_SET_SIZE: Final = 100  # keys; issuers have two or three
+
+# Certificates and accounts are looked at this often: they are read again when a file of them has changed.
+ROTATION_SECONDS: Final = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class HostSettings:
