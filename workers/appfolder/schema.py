@@ -12,10 +12,10 @@ from typing import Any, Final
 from workers.appfolder.connections import LATER, MODELS
 from workers.appfolder.processors import ProcessorFile
 from workers.pipeline import EDGE_STAGES, OPERATORS, STAGES
+from workers.pipeline.call_fields import PAYLOAD_STAGES
 from workers.pipeline.match.build import OPERATORS as QUERY_OPERATORS
 from workers.pipeline.nodes import Binding, Named, Operator, Positional
 from workers.pipeline.options import EMIT_BESIDE, OPTIONS, schema_of
-from workers.pipeline.stages.external_function import PAYLOAD_STAGES
 
 Schema = dict[str, Any]
 

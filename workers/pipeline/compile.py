@@ -10,6 +10,7 @@ from typing import Any, Final
 from workers.errors import Invalid, Problem
 from workers.model import Document, Meta
 from workers.pipeline import catalogue
+from workers.pipeline.call_fields import DEFAULT_PARALLELISM
 from workers.pipeline.check import Checker
 from workers.pipeline.emission import compile_sink
 from workers.pipeline.emit import Emitter
@@ -25,7 +26,7 @@ from workers.pipeline.reading import compile_reading
 from workers.pipeline.segment import compile_segment, one_document
 from workers.pipeline.spec import CallSpec, EmitSpec, StageSpec
 from workers.pipeline.stages.emit import parse_emit
-from workers.pipeline.stages.external_function import DEFAULT_PARALLELISM, parse_external_function
+from workers.pipeline.stages.external_function import parse_external_function
 from workers.pipeline.stages.source import ReadSpec, parse_source
 from workers.pipeline.stages.throttle import parse_throttle
 from workers.pipeline.unit import StageMark, Unit, depth_of

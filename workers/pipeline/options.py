@@ -9,14 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from workers.pipeline.call_fields import DEFAULT_PARALLELISM, MAX_PARALLELISM, PAYLOAD_STAGES
 from workers.pipeline.program import RetrySpec
 from workers.pipeline.stages.external_function import (
     DEFAULT_BATCH_DELAY_SECONDS,
     DEFAULT_BATCH_RECORDS,
-    DEFAULT_PARALLELISM,
     MAX_BATCH_RECORDS,
-    MAX_PARALLELISM,
-    PAYLOAD_STAGES,
 )
 from workers.pipeline.stages.throttle import MAX_RATE
 from workers.pipeline.wire import KEY_WRITERS

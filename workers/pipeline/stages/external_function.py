@@ -6,22 +6,24 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+from workers.pipeline.call_fields import (
+    DEFAULT_PARALLELISM,
+    MAX_PARALLELISM,
+    as_field,
+    payload_field,
+    retry_field,
+)
 from workers.pipeline.check import Checker, Fields
 from workers.pipeline.nodes import Node
 from workers.pipeline.parse import describe
 from workers.pipeline.paths import fault
-from workers.pipeline.program import BatchSpec, Contract, OnError, RetrySpec
-from workers.pipeline.spec import CallSpec, StageSpec
+from workers.pipeline.program import BatchSpec, Contract, OnError
+from workers.pipeline.spec import CallSpec
 from workers.ports import MAX_ASYNC_BYTES, MAX_SYNC_BYTES
 from workers.settings import SIZE_RULE, bytes_of
 
-PAYLOAD_STAGES: Final = frozenset({"$project", "$addFields", "$replaceRoot", "$set"})
-
-DEFAULT_PARALLELISM: Final = 64
-MAX_PARALLELISM: Final = 10_000
 # A function of Lambda may run 900 s; the call must outlive it.
 MAX_TIMEOUT_SECONDS: Final = 960.0
-MAX_RETRY_SECONDS: Final = 24 * 3600.0
 # AWS's own bound for a batch of its Kafka trigger.
 MAX_BATCH_RECORDS: Final = 10_000
 DEFAULT_BATCH_RECORDS: Final = 100
@@ -59,7 +61,7 @@ def parse_external_function(checker: Checker, spec: Any, path: str) -> CallSpec 
     execution = fields.choice("execution", _EXECUTIONS, "sync")
     as_path = _as(checker, fields, execution)
     on_error = fields.choice("onError", _ON_ERROR, "dlq")
-    payload = _payload(checker, fields)
+    payload = payload_field(checker, fields)
     fields.refuse(_NOT_YET)
     given = fields.has("parallelism")
     parallelism = fields.whole("parallelism", DEFAULT_PARALLELISM, 1, MAX_PARALLELISM)
@@ -69,7 +71,7 @@ def parse_external_function(checker: Checker, spec: Any, path: str) -> CallSpec 
         )
     partition_by = _partition_by(checker, fields, execution, parallelism)
     timeout = fields.seconds("timeout", 60.0, MAX_TIMEOUT_SECONDS)
-    retry = _retry(checker, fields)
+    retry = retry_field(checker, fields)
     response = fields.choice("response", _RESPONSES, "body")
     batch = _batch(checker, fields, execution)
     if batch is not None:
@@ -109,21 +111,12 @@ def _function(checker: Checker, fields: Fields) -> str | None:
 
 def _as(checker: Checker, fields: Fields, execution: str) -> str | None:
     given = fields.has("as")
-    path = fields.text("as")
-    if path is not None and fault(path):
-        checker.wrong(fields.at("as"), fault(path) or "", "a field as a or a.b")
-    elif given and execution == "async":
+    path = as_field(checker, fields)
+    if given and execution == "async" and (path is None or not fault(path)):
         checker.wrong(
             fields.at("as"), "'as' with execution async", "sync: an async call has no answer to set"
         )
     return path
-
-
-def _payload(checker: Checker, fields: Fields) -> tuple[StageSpec, ...] | None:
-    if not fields.has("payload"):
-        fields.take("payload")
-        return None
-    return checker.stages(fields.take("payload"), fields.at("payload"), PAYLOAD_STAGES)
 
 
 def _partition_by(checker: Checker, fields: Fields, execution: str, parallelism: int) -> Node | None:
@@ -133,21 +126,6 @@ def _partition_by(checker: Checker, fields: Fields, execution: str, parallelism:
         found = "'partitionBy' without parallel sync calls"
         checker.wrong(fields.at("partitionBy"), found, "sync, and parallelism above 1")
     return node
-
-
-def _retry(checker: Checker, fields: Fields) -> RetrySpec:
-    default = RetrySpec()
-    inner = fields.inner("retry")
-    if inner is None:
-        return default
-    attempts = inner.whole("maxAttempts", default.max_attempts, 1, 100)
-    elapsed = inner.seconds("maxElapsed", default.max_elapsed_seconds, MAX_RETRY_SECONDS)
-    first = inner.seconds("base", default.base_seconds, MAX_RETRY_SECONDS)
-    most = inner.seconds("cap", max(default.cap_seconds, first), MAX_RETRY_SECONDS)
-    inner.done()
-    if most < first:
-        checker.wrong(inner.at("cap"), f"{most:g} s, below the base of {first:g} s", "at least the base")
-    return RetrySpec(attempts, elapsed, first, most)
 
 
 def _batch(checker: Checker, fields: Fields, execution: str) -> BatchSpec | None:
