@@ -22,7 +22,8 @@ from pydantic import SecretStr
 
 from workers import logs
 from workers.adapters.allocation import settle_memory
-from workers.adapters.aws_session import AwsConnection, AwsSession, open_session
+from workers.adapters.aws_connection import AwsConnection
+from workers.adapters.aws_session import AwsSession, open_session
 from workers.adapters.kafka_consumer import KafkaSource
 from workers.adapters.kafka_poll import PollThread
 from workers.adapters.kafka_producer import KafkaProducer, sink_config

@@ -18,6 +18,7 @@ class StaticKeys:
     def __init__(self, keys: Credentials = KEYS) -> None:
         self.keys = keys
         self.refusals: list[Credentials] = []
+        self.trouble = ""
 
     def current(self) -> Credentials | None:
         return self.keys
@@ -27,6 +28,9 @@ class StaticKeys:
 
     def refused(self, credentials: Credentials) -> None:
         self.refusals.append(credentials)
+
+    def judged(self, trouble: str) -> None:
+        self.trouble = trouble
 
 
 def invoker_for(url: str, keys: StaticKeys | None = None, **bounds: Any) -> LambdaInvoker:

@@ -16,9 +16,12 @@ import itertools
 import re
 import ssl
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import formatdate
 from typing import Any, Final, Self, cast
 from urllib.parse import unquote
 
@@ -68,6 +71,10 @@ class LambdaStub:
         self.requests: deque[Seen] = deque(maxlen=MAX_REQUESTS_KEPT)
         self.keep_requests = True
         self.known_only = False
+        self.clock_offset_seconds: float | None = None
+        """Set: signatures are taken within 5 minutes of our time plus this, which is every answer's Date."""
+        self.refuses: Callable[[Seen], str | None] | None = None
+        """Names the error with which a request is refused for its keys (403), or None where it is taken."""
         self.open: set[Connection] = set()
         self.request_ids = itertools.count(1)
         self._default = Behaviour()
@@ -139,6 +146,14 @@ class LambdaStub:
             self._default = behaviour_of(config["default"])
         for name, data in config.get("functions", {}).items():
             self.program(name, behaviour_of(data))
+
+    def refusal_of(self, seen: Seen) -> str | None:
+        """The error that AWS would refuse the request's time or keys with."""
+        if self.clock_offset_seconds is not None:
+            signed = datetime.strptime(seen.headers["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            if abs(signed.timestamp() - time.time() - self.clock_offset_seconds) > 300:
+                return "InvalidSignatureException"
+        return self.refuses(seen) if self.refuses else None
 
     def reset(self) -> None:
         """Forget the counts; behaviours stay."""
@@ -245,6 +260,10 @@ class Connection(asyncio.Protocol):
         function = stub.function(seen.function)
         if stub.keep_requests:
             stub.requests.append(seen)
+        if refusal := stub.refusal_of(seen):
+            behaviour = Behaviour(outcome="error", status=403, error_type=refusal)
+            self._write(403, f"x-amzn-ErrorType: {refusal}\r\n", api_error_body(behaviour))
+            return
         behaviour, identity = stub.behaviour_of(seen)
         kind = seen.headers.get("x-amz-invocation-type", "RequestResponse")
         limit = MAX_ASYNC_BYTES if kind == "Event" else behaviour.max_body_bytes
@@ -297,6 +316,8 @@ class Connection(asyncio.Protocol):
                 self._write(200, extra, body)
 
     def _write(self, status: int, extra: str, body: bytes, send: int | None = None) -> None:
+        if (offset := self._stub.clock_offset_seconds) is not None:
+            extra += f"Date: {formatdate(time.time() + offset, usegmt=True)}\r\n"
         length = "" if status == 204 else f"Content-Length: {len(body)}\r\n"
         head = (
             f"HTTP/1.1 {status} Answer\r\nContent-Type: application/json\r\n{length}"

@@ -29,6 +29,8 @@ class StsStub:
         self.failure: tuple[int, str] | None = None
         self.forms: list[dict[str, str]] = []
         self.authorizations: list[str] = []
+        self.ends: dict[str, float] = {}
+        """When each session token that was given runs out, by the clock of `time.time`."""
         self.gate = threading.Event()
         self.gate.set()
         stub = self
@@ -61,7 +63,8 @@ class StsStub:
             status, code = 403, "AccessDenied"
         if code:
             return status, REFUSED.format(code=code).encode()
-        expires = datetime.now(UTC) + timedelta(seconds=self.lifetime_seconds)
+        expires = (datetime.now(UTC) + timedelta(seconds=self.lifetime_seconds)).replace(microsecond=0)
+        self.ends[f"token-{len(self.forms)}"] = expires.timestamp()
         text = ASSUMED.format(number=len(self.forms), expires=expires.strftime("%Y-%m-%dT%H:%M:%SZ"))
         return 200, text.replace("\n", "").encode()
 

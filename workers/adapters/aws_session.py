@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 import boto3
 import botocore.session
@@ -22,23 +24,26 @@ from botocore.credentials import (
     DeferredRefreshableCredentials,
     RefreshableCredentials,
 )
-from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError
+from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError, NoCredentialsError
 
+from workers.adapters.aws_connection import AwsConnection, problem, problems_of
 from workers.adapters.sigv4 import Credentials
-from workers.errors import Invalid, NotSent, PenstockError, Problem, ProcessorFailed
+from workers.errors import Invalid, NotSent, PenstockError, ProcessorFailed
+from workers.logs import log_event
 
-FILE: Final = "connections.yaml"
+log = logging.getLogger(__name__)
+
 # botocore begins to refresh 15 minutes before keys expire and insists from 10 minutes on, so a look each 30
 # s has twenty tries before a call would meet expired keys. A look without anything to refresh costs
 # microseconds.
 LOOK_EVERY_SECONDS: Final = 30.0
 # 200 open calls may all come back with 403: they lead to one renewal, not to 200.
 RENEW_AT_MOST_EVERY_SECONDS: Final = 5.0
+# Keys that live shorter than the time between two looks are renewed at this pace.
+LOOK_SOON_SECONDS: Final = 1.0
 ROLE_SESSION_NAME: Final = "penstock"
 _STS: Final = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "max_attempts": 3})
 _AWS_HOST: Final = re.compile(r"https://[^/]+\.(amazonaws\.com|amazonaws\.com\.cn|api\.aws)(:\d+)?(/|$)")
-_ROLE_ARN: Final = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+")
-_EXTERNAL_ID: Final = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
 # A function host that checks no signatures takes any key; everything is signed all the same.
 PLACEHOLDER: Final = Credentials("penstock", "penstock")
 
@@ -52,40 +57,42 @@ _REFUSALS: Final = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class AwsConnection:
-    """What `connections.yaml` says about one AWS connection. Without keys boto3 searches as always."""
+Opener: TypeAlias = Callable[[], RefreshableCredentials | Credentials]
+"""Looks for the keys of a connection, in the session's thread. Blocks."""
 
-    name: str
-    region: str | None = None
-    endpoint_url: str | None = None
-    role_arn: str | None = None
-    external_id: str | None = field(default=None, repr=False)
-    access_key_id: str | None = None
-    secret_access_key: str | None = field(default=None, repr=False)
-    session_token: str | None = field(default=None, repr=False)
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """Keys that a load brought: ready to sign with, and what renews them (None: they do not expire)."""
+
+    keys: Credentials
+    renewing: RefreshableCredentials | None
+    opened_by: Opener
 
 
 class AwsSession:
     """Keeps `lambda_http.CredentialSource`. Used on the loop's thread; its one thread fetches keys.
 
-    `endpoint_url` is where Lambda answers, `region` what requests are signed for.
+    `endpoint_url` is where Lambda answers, `region` what requests are signed for. `trouble` says in words why
+    there are no keys, or why AWS takes none of them; empty while all is well.
     """
 
     def __init__(
-        self, connection: AwsConnection, region: str, endpoint_url: str,
-        static: Credentials | None, open_keys: Callable[[], RefreshableCredentials],
+        self, connection: AwsConnection, region: str, endpoint_url: str, static: Credentials | None,
+        opener: Opener,
     ) -> None:  # fmt: skip
         self.region: Final = region
         self.endpoint_url: Final = endpoint_url
+        self.trouble = ""
+        self._is_denied = False
         self._connection = connection
         self._static = static is not None
-        self._open_keys = open_keys
-        self._keys: RefreshableCredentials | None = None
+        self._open = self._opened_by = opener
+        self._renewing: RefreshableCredentials | None = None
         self._frozen = static
         self._look_at = 0.0
         self._renew_from = 0.0
-        self._loading: asyncio.Future[Credentials] | None = None
+        self._loading: asyncio.Future[_Loaded] | None = None
         self._pool: ThreadPoolExecutor | None = None
 
     def current(self) -> Credentials | None:
@@ -102,16 +109,41 @@ class AwsSession:
         """
         if self._frozen is not None:
             return self._frozen
-        return await asyncio.shield(self._loading or self._load())
+        return (await asyncio.shield(self._loading or self._load())).keys
 
     def refused(self, credentials: Credentials) -> None:
         """AWS refused these keys although they had not expired: get new ones before the next call."""
         now = time.monotonic()
-        if self._static or credentials is not self._frozen or now < self._renew_from:
+        if credentials is not self._frozen or now < self._renew_from:
             return
         self._renew_from = now + RENEW_AT_MOST_EVERY_SECONDS
-        self._keys = self._frozen = None
+        self._renewing = self._frozen = None
         self._look_at = 0.0
+
+    def judged(self, trouble: str) -> None:
+        """What AWS said of the keys of a call: empty when it took them. Renewed ones were refused, too,
+        otherwise."""
+        self.trouble = trouble
+        self._is_denied = bool(trouble)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether calls can be signed, or nothing is known to be wrong yet. Trouble with the next keys is none
+        while the old ones hold."""
+        return not self.trouble or (self._frozen is not None and not self._is_denied)
+
+    def rotated(self, connection: AwsConnection) -> None:
+        """The same connection with other secrets: sign with them from now on. Keys of a role stay in use
+        until the role was assumed anew, so that no call waits for it."""
+        if connection == self._connection:
+            return
+        self._connection = connection
+        if connection.role_arn is None and connection.access_key_id and connection.secret_access_key:
+            self._static = True
+            self._frozen = _given(connection)
+        else:
+            self._open = partial(_reopened, connection, self.region)
+            self._look_at = 0.0
 
     def close(self) -> None:
         """End the thread. Idempotent."""
@@ -119,103 +151,117 @@ class AwsSession:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
 
-    def _load(self) -> asyncio.Future[Credentials]:
+    def _load(self) -> asyncio.Future[_Loaded]:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix=f"aws-{self._connection.name}")
-        loading = asyncio.get_running_loop().run_in_executor(self._pool, self._frozen_keys)
+        loop = asyncio.get_running_loop()
+        loading = loop.run_in_executor(self._pool, self._fetched, self._open, self._same_keys())
         self._loading = loading
         loading.add_done_callback(self._loaded)
         return loading
 
-    def _loaded(self, loading: asyncio.Future[Credentials]) -> None:
+    def _same_keys(self) -> RefreshableCredentials | None:
+        """What renews the keys in use, unless the secrets behind it have changed."""
+        return self._renewing if self._opened_by is self._open else None
+
+    def _loaded(self, loading: asyncio.Future[_Loaded]) -> None:
         self._loading = None
-        self._look_at = time.monotonic() + LOOK_EVERY_SECONDS
+        now = time.monotonic()
+        self._look_at = now + LOOK_EVERY_SECONDS
         if loading.cancelled():
             return
-        if loading.exception() is None:
-            self._frozen = loading.result()
+        error = loading.exception()
+        if error is None:
+            found = loading.result()
+            self._frozen, self._renewing = found.keys, found.renewing
+            self._opened_by = found.opened_by
+            if not self._is_denied:
+                self.trouble = ""
+            if found.opened_by is not self._open:
+                self._look_at = 0.0  # the secrets changed while these were fetched
+            elif found.renewing is not None and found.renewing.refresh_needed(LOOK_EVERY_SECONDS):
+                self._look_at = now + LOOK_SOON_SECONDS
             return
-        keys = self._keys
-        if keys is None or keys.refresh_needed(refresh_in=0):
+        if self.trouble != str(error):
+            self.trouble = str(error)
+            name = self._connection.name
+            log_event(log, logging.WARNING, "keys_not_renewed", connection=name, reason=self.trouble)
+        if self._renewing is None or self._renewing.refresh_needed(refresh_in=0):
             self._frozen = None
             self._look_at = 0.0  # every call asks again; the caller's retry rule spaces them
+        elif self._renewing.refresh_needed(LOOK_EVERY_SECONDS):
+            self._look_at = now + LOOK_SOON_SECONDS
 
-    def _frozen_keys(self) -> Credentials:
+    def _fetched(self, opener: Opener, renewing: RefreshableCredentials | None) -> _Loaded:
         """Runs in the thread. Blocks while botocore refreshes."""
         with _in_words(self._connection):
-            keys = self._keys
-            if keys is None:
-                keys = self._keys = self._open_keys()
-            return _plain(keys.get_frozen_credentials())
+            if renewing is None:
+                found = opener()
+                if isinstance(found, Credentials):
+                    return _Loaded(found, None, opener)
+                renewing = found
+            return _Loaded(_plain(renewing.get_frozen_credentials()), renewing, opener)
 
 
-def open_session(connection: AwsConnection) -> AwsSession:
+def open_session(
+    connection: AwsConnection, reread: Callable[[], AwsConnection | None] | None = None
+) -> AwsSession:
     """Find region, endpoint and keys of one connection.
 
     Blocks: it reads files, and asks the instance's metadata service (2 s where there is none) when nothing
-    else holds keys. A role is assumed on the first call, not here. Raises Invalid with every problem found.
+    else holds keys. A role is assumed on the first call, not here. `reread` gives the connection as its files
+    have it now, None where they cannot be read; it is called in a thread after AWS refused keys. Raises
+    Invalid with every problem found.
     """
-    if problems := list(_problems(connection)):
+    if problems := list(problems_of(connection)):
         raise Invalid(problems)
     try:
         session = _boto3_session(connection)
         region = connection.region or session.region_name
         if region is None:
-            raise Invalid([_problem(connection, "region", "no region", "set region here or AWS_REGION")])
+            raise Invalid([problem(connection, "region", "no region", "set region here or AWS_REGION")])
         endpoint = connection.endpoint_url or _lambda_endpoint(session, region)
         found = session.get_credentials()
     except BotoCoreError as error:
-        raise Invalid([_problem(connection, "", str(error), "see AWS_PROFILE and ~/.aws")]) from None
+        raise Invalid([problem(connection, "", str(error), "see AWS_PROFILE and ~/.aws")]) from None
+
+    def again() -> RefreshableCredentials | Credentials:
+        return _reopened((reread and reread()) or connection, region)
 
     if found is None and connection.role_arn is None and not _AWS_HOST.match(endpoint):
-        return AwsSession(connection, region, endpoint, PLACEHOLDER, _never)
+        return AwsSession(connection, region, endpoint, PLACEHOLDER, again)
     if found is None:
         wanted = "accessKeyId and secretAccessKey here, AWS_ACCESS_KEY_ID, a profile, or a role of the pod"
-        raise Invalid([_problem(connection, "", "no AWS credentials", wanted)])
+        raise Invalid([problem(connection, "", "no AWS credentials", wanted)])
+    if connection.role_arn is None and not isinstance(found, RefreshableCredentials):
+        return AwsSession(connection, region, endpoint, _plain(found.get_frozen_credentials()), again)
+    first = [_keys(connection, session, found, region)]
+    return AwsSession(connection, region, endpoint, None, lambda: first.pop() if first else again())
+
+
+def _reopened(connection: AwsConnection, region: str) -> RefreshableCredentials | Credentials:
+    """The keys of a connection, looked for from the beginning."""
+    session = _boto3_session(connection)
+    found = session.get_credentials()
+    if found is None:
+        if connection.role_arn is None and connection.endpoint_url is not None:
+            return PLACEHOLDER
+        raise NoCredentialsError()
+    return _keys(connection, session, found, region)
+
+
+def _keys(
+    connection: AwsConnection, session: Any, found: Any, region: str
+) -> RefreshableCredentials | Credentials:
     if connection.role_arn is not None:
-        return AwsSession(
-            connection, region, endpoint, None, lambda: _assumed(connection, session, found, region)
-        )
-    if not isinstance(found, RefreshableCredentials):
-        return AwsSession(connection, region, endpoint, _plain(found.get_frozen_credentials()), _never)
-    opened: list[RefreshableCredentials] = [found]
-
-    def open_keys() -> RefreshableCredentials:
-        return opened.pop() if opened else _boto3_session(connection).get_credentials()
-
-    return AwsSession(connection, region, endpoint, None, open_keys)
+        return _assumed(connection, session, found, region)
+    return found if isinstance(found, RefreshableCredentials) else _plain(found.get_frozen_credentials())
 
 
-def _never() -> RefreshableCredentials:
-    raise AssertionError("static keys are never opened again")
-
-
-def _problem(connection: AwsConnection, key: str, found: str, expected: str) -> Problem:
-    return Problem(FILE, f"{connection.name}.{key}" if key else connection.name, found, expected)
-
-
-def _problems(connection: AwsConnection) -> Iterator[Problem]:
-    role, external_id, endpoint = connection.role_arn, connection.external_id, connection.endpoint_url
-    if bool(connection.access_key_id) != bool(connection.secret_access_key):
-        missing = "secretAccessKey" if connection.access_key_id else "accessKeyId"
-        yield _problem(connection, missing, "not set", "accessKeyId and secretAccessKey come together")
-    if connection.session_token and not connection.access_key_id:
-        yield _problem(connection, "sessionToken", "set without keys", "it belongs to an accessKeyId")
-    for key, value in (
-        ("accessKeyId", connection.access_key_id),
-        ("secretAccessKey", connection.secret_access_key),
-        ("sessionToken", connection.session_token),
-    ):
-        if value and value.split() != [value]:
-            yield _problem(connection, key, "blanks or line ends in it", "the value alone")
-    if role is not None and not _ROLE_ARN.fullmatch(role):
-        yield _problem(connection, "roleArn", repr(role), "arn:aws:iam::123456789012:role/name")
-    if external_id is not None and role is None:
-        yield _problem(connection, "externalId", "set without roleArn", "it is sent when a role is assumed")
-    elif external_id is not None and not _EXTERNAL_ID.fullmatch(external_id):
-        yield _problem(connection, "externalId", "not a valid id", "2 to 1224 letters, digits or +=,.@:/-_")
-    if endpoint is not None and not re.match(r"https?://[^/\s?#@]+(/[^\s?#]*)?$", endpoint):
-        yield _problem(connection, "endpointUrl", "no http or https address", "https://host:port")
+def _given(connection: AwsConnection) -> Credentials:
+    assert connection.access_key_id is not None
+    assert connection.secret_access_key is not None
+    return Credentials(connection.access_key_id, connection.secret_access_key, connection.session_token)
 
 
 def _boto3_session(connection: AwsConnection) -> Any:
@@ -277,6 +323,8 @@ def _in_words(connection: AwsConnection) -> Iterator[None]:
 def _refusal(connection: AwsConnection, text: str) -> PenstockError:
     if connection.role_arn is None:
         return ProcessorFailed(f"{text}; give the connection keys that AWS accepts")
+    if "Signature expired" in text or "not yet current" in text:
+        return NotSent(f"{text}; set this machine's clock, STS takes requests within 5 minutes of its own")
     wanted = "must allow sts:AssumeRole to this identity"
     if connection.external_id is not None:
         wanted += " with the connection's externalId"

@@ -20,6 +20,7 @@ from workers.ports import InvokeAnswer
 KEPT_BODY_BYTES: Final = 65_536
 # NAT gateways forget an idle connection after 350 s: probes every 60 s keep a long call's alive.
 TCP_PROBE_SECONDS: Final = 60
+FORBIDDEN: Final = 403
 _PERMIT: Final[int] = pycurl.PREREQFUNC_OK
 _REFUSE: Final[int] = pycurl.PREREQFUNC_ABORT
 
@@ -38,7 +39,7 @@ _FIRST_BYTES: Final = frozenset(b"xXrRH")
 @dataclass(frozen=True, slots=True)
 class HandleOptions:
     """What every handle of one endpoint has in common. `idle_seconds`: an older idle connection is not
-    used.
+    used; `refused` gets the header lines of each answer with status 403.
     """
 
     endpoint_url: str
@@ -47,6 +48,7 @@ class HandleOptions:
     connect_timeout_seconds: float
     idle_seconds: int
     max_answer_bytes: int
+    refused: Callable[[list[bytes]], None]
 
 
 def is_loopback(url: str) -> bool:
@@ -70,6 +72,7 @@ class Exchange:
         "_head",
         "_max_answer_bytes",
         "_met_dead",
+        "_refused",
         "_timeout_ms",
         "_url",
         "_what",
@@ -88,6 +91,7 @@ class Exchange:
         self._timeout_ms = -1
         self._url = self._what = ""
         self._free = free
+        self._refused = options.refused
         self._max_answer_bytes = options.max_answer_bytes
         self.easy: Any = self._configured(options)
 
@@ -182,7 +186,10 @@ class Exchange:
     def _whole(self) -> InvokeAnswer:
         chunks = self._chunks
         body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        return answer_of(self.easy.getinfo(pycurl.RESPONSE_CODE), self._head, body)
+        status = self.easy.getinfo(pycurl.RESPONSE_CODE)
+        if status == FORBIDDEN:
+            self._refused(self._head)
+        return answer_of(status, self._head, body)
 
 
 def answer_of(status: int, head: list[bytes], body: bytes) -> InvokeAnswer:

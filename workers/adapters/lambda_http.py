@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 from workers.adapters.curl_exchange import Exchange, HandleOptions
 from workers.adapters.curl_loop import CurlLoop
 from workers.adapters.curl_outcome import CLOSED
+from workers.adapters.server_clock import ServerClock
 from workers.adapters.sigv4 import TOKEN, Credentials, RequestShape, Signer
 from workers.errors import NotSent
 from workers.ports import InvokeAnswer, InvokeRequest
@@ -29,7 +30,7 @@ MAX_TARGETS: Final = 1_024
 # libcurl asks `Expect: 100-continue` from 1 MiB on: a round trip more, and Lambda has no use for it.
 EXPECT_FROM_BYTES: Final = 1_048_576
 
-# 403 answers that say the key is at fault: the next call must not use it again unrefreshed.
+# 403 answers that say the key or the time is at fault: nothing was run, and the same again meets the same.
 STALE_CREDENTIALS: Final = frozenset(
     {"ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException", "InvalidSignatureException"}
 )
@@ -48,6 +49,10 @@ class CredentialSource(Protocol):
 
     def refused(self, credentials: Credentials) -> None:
         """AWS refused these keys: fetch new ones before the next call, if they can be fetched."""
+        ...
+
+    def judged(self, trouble: str) -> None:
+        """Renewed keys were refused, too, as `trouble` says; empty once AWS takes them again."""
         ...
 
 
@@ -107,7 +112,7 @@ class _Target:
 
 
 class LambdaInvoker:
-    """Calls functions of one connection. Every request is signed; nothing is ever sent twice.
+    """Calls functions of one connection. Every request is signed; nothing that may have run is sent twice.
 
     Bound to the event loop of its first call. Raises what the port says, and ProcessorFailed when AWS
     refuses the connection's credentials or role, which no retry of a call can mend.
@@ -122,9 +127,11 @@ class LambdaInvoker:
         self._endpoint = endpoint
         self._source = credentials
         self._signer = Signer(endpoint.region, "lambda")
+        self._clock = ServerClock()
+        self._is_refused = False
         self._options = HandleOptions(
             endpoint.url, endpoint.ca_bundle, endpoint.user_agent, endpoint.connect_timeout_seconds,
-            endpoint.idle_seconds, endpoint.max_answer_bytes,
+            endpoint.idle_seconds, endpoint.max_answer_bytes, self._clock.heard,
         )  # fmt: skip
         self._targets: dict[tuple[str, str, bool, bool, bool], _Target] = {}
         self._idle: list[Exchange] = []
@@ -133,25 +140,53 @@ class LambdaInvoker:
         self._closed = False
 
     async def invoke(self, request: InvokeRequest) -> InvokeAnswer:
-        """See `ports.Invoker`."""
-        timeout_seconds = request.timeout_seconds
-        credentials = self._source.current()
-        if credentials is None:
-            started = time.monotonic()
-            credentials = await self._fetch(timeout_seconds)
-            timeout_seconds -= time.monotonic() - started
+        """See `ports.Invoker`. What AWS refused for its keys or its time was not run: it is sent once more,
+        with renewed keys or the corrected time."""
+        deadline = time.monotonic() + request.timeout_seconds
+        credentials = self._source.current() or await self._fetch(request.timeout_seconds)
+        skew_seconds = self._clock.skew_seconds
+        answer = await self._attempt(request, credentials, deadline - time.monotonic())
+        if answer.status == 403 and answer.error_type in STALE_CREDENTIALS:
+            # What is left of the time-out, as a request of its own.
+            left = request._replace(timeout_seconds=max(deadline - time.monotonic(), 0.001))
+            return await self._again(left, answer, credentials, skew_seconds)
+        if self._is_refused:
+            self._judged("")
+        return answer
+
+    async def _again(
+        self, request: InvokeRequest, refusal: InvokeAnswer, credentials: Credentials, skew_seconds: float
+    ) -> InvokeAnswer:
+        fresh = credentials
+        if not self._clock.corrected(skew_seconds):
+            self._source.refused(credentials)
+            fresh = self._source.current() or await self._fetch(request.timeout_seconds)
+        if fresh == credentials and self._clock.skew_seconds == skew_seconds:
+            answer = refusal
+        else:
+            answer = await self._attempt(request, fresh, request.timeout_seconds)
+        if answer.status == 403 and answer.error_type in STALE_CREDENTIALS:
+            self._judged(
+                f"connection {self._endpoint.connection}: AWS refuses its keys ({answer.error_type})"
+            )
+        return answer
+
+    def _judged(self, trouble: str) -> None:
+        self._is_refused = bool(trouble)
+        self._source.judged(trouble)
+
+    async def _attempt(
+        self, request: InvokeRequest, credentials: Credentials, timeout_seconds: float
+    ) -> InvokeAnswer:
         exchange = self._begin(request, credentials, timeout_seconds)
         answer = exchange.answer
         try:
-            whole = await answer
+            return await answer
         except asyncio.CancelledError:
             # Between the cancelling and this line the call may have ended and its handle been used again.
             if exchange.answer is answer and self._curl is not None and self._curl.abandon(exchange):
                 exchange.release()
             raise
-        if whole.status == 403 and whole.error_type in STALE_CREDENTIALS:
-            self._source.refused(credentials)
-        return whole
 
     async def close(self) -> None:
         """See `ports.Invoker`. Open calls end with NotSent or UnknownOutcome."""
@@ -207,7 +242,7 @@ class LambdaInvoker:
             headers.append(f"X-Amz-Security-Token: {token}")
         if len(body) >= EXPECT_FROM_BYTES:
             headers.append("Expect:")
-        stamp, authorization = self._signer.sign(target.shape, credentials, time.time(), body, varying)
+        stamp, authorization = self._signer.sign(target.shape, credentials, self._clock.now(), body, varying)
         headers.append(f"X-Amz-Date: {stamp}")
         headers.append(f"Authorization: {authorization}")
         exchange = self._idle.pop() if self._idle else Exchange(self._options, curl, self._free)

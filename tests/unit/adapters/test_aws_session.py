@@ -12,13 +12,13 @@ from unittest.mock import patch
 import pytest
 from botocore.config import Config
 
-from tests.fakes.lambda_behaviour import Behaviour
 from tests.fakes.lambda_client import invoker_for
 from tests.fakes.lambda_stub import LambdaStub
 from tests.fakes.sts_stub import StsStub
 from tests.fakes.waiting import until
 from workers.adapters import aws_session
-from workers.adapters.aws_session import PLACEHOLDER, AwsConnection, AwsSession, open_session
+from workers.adapters.aws_connection import AwsConnection
+from workers.adapters.aws_session import PLACEHOLDER, AwsSession, open_session
 from workers.adapters.lambda_http import LambdaEndpoint, LambdaInvoker
 from workers.adapters.sigv4 import Credentials
 from workers.errors import Invalid, NotSent, ProcessorFailed
@@ -302,21 +302,6 @@ async def test_closing_ends_the_thread(sts: StsStub) -> None:
     session.close()
     await until(lambda: not any(thread.name.startswith("aws-prod") for thread in threading.enumerate()))
     assert len(sts.forms) == 1
-
-
-async def test_an_expired_token_makes_the_next_call_use_new_keys(
-    sts: StsStub, opened: list[AwsSession]
-) -> None:
-    """403 ExpiredToken comes back as an answer; the call after it is signed with renewed keys."""
-    session = open_session(ASSUMING)
-    opened.append(session)
-    async with LambdaStub() as stub:
-        stub.program("f", Behaviour(outcome="error", status=403, error_type="ExpiredTokenException", times=1))
-        invoker = LambdaInvoker(LambdaEndpoint("prod", stub.url, "eu-west-1", "unused"), session)
-        statuses = [(await invoker.invoke(InvokeRequest("f", b"{}"))).status for _ in range(2)]
-        await invoker.close()
-    assert statuses == [403, 200]
-    assert [seen.headers["x-amz-security-token"] for seen in stub.requests] == ["token-1", "token-2"]
 
 
 def test_the_helper_of_tests_needs_no_aws() -> None:

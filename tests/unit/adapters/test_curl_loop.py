@@ -17,7 +17,7 @@ from workers.ports import InvokeAnswer
 
 
 def options(url: str) -> HandleOptions:
-    return HandleOptions(url, ca_bundle(os.environ), "test", 5.0, 50, 1_000_000)
+    return HandleOptions(url, ca_bundle(os.environ), "test", 5.0, 50, 1_000_000, lambda head: None)
 
 
 async def test_without_epoll_calls_go_as_well() -> None:
