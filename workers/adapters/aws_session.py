@@ -128,8 +128,8 @@ class AwsSession:
 
     @property
     def is_ready(self) -> bool:
-        """Whether calls can be signed, or nothing is known to be wrong yet. Trouble with the next keys is none
-        while the old ones hold."""
+        """Whether calls can be signed, or nothing is known to be wrong yet. Trouble with the next keys is
+        none while the old ones hold."""
         return not self.trouble or (self._frozen is not None and not self._is_denied)
 
     def rotated(self, connection: AwsConnection) -> None:
