@@ -63,7 +63,10 @@ class PlainCall:
             path=self._path,
             query=self._query,
             protocol=f"HTTP/{request.version.major}.{request.version.minor}",
-            headers=[(name, value) for name, value in request.headers.items() if not authenticates(name)],
+            # aiohttp's names are of a class of their own, which orjson takes for no text.
+            headers=[
+                (str(name), value) for name, value in request.headers.items() if not authenticates(name)
+            ],
             body=body,
             remote_address=request.remote or "",
             request_id=self._request_id,
