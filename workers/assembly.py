@@ -24,6 +24,7 @@ from workers import logs
 from workers.adapters.allocation import settle_memory
 from workers.adapters.aws_connection import AwsConnection
 from workers.adapters.aws_session import AwsSession, open_session
+from workers.adapters.error_file import shipped_errors
 from workers.adapters.kafka_consumer import KafkaSource
 from workers.adapters.kafka_poll import PollThread
 from workers.adapters.kafka_producer import KafkaProducer, sink_config
@@ -170,6 +171,7 @@ class Engine:
             dead_letters=self._producer(spec.dead_letters.connection),
             invokers=tuple(self._invoker(site.connection) for site in spec.program.calls),
             metrics=self.metrics,
+            errors=shipped_errors(),
             transactions=self._transactions(spec),
         )
         target = spec.dead_letters

@@ -1,7 +1,7 @@
 """What one answer of the Lambda Invoke API means for the document that was sent. Pure.
 
 A thrown exception answers 200 with `X-Amz-Function-Error`, so the status alone never says that a call went
-well.
+well. Whose fault a failure is and what to do about it is the error table's to say (`error_table`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from topics.codecs import json as codec
-from workers.errors import AnswerTooLarge, NotSent, Retryable, TimedOut
+from workers.calls.error_table import ErrorEntry, ErrorTable, Reaction, Scope
+from workers.errors import Retryable
 from workers.ports import InvokeAnswer
 
 Execution = Literal["sync", "async"]
@@ -42,27 +43,41 @@ class CallFailure:
     """The call did not go well.
 
     `error_class` is the name of the error (`TooManyRequestsException`, the function's own `errorType`,
-    `TimedOut`), `scope` what it is about (record, function, account, worker), `retryable` whether the same
-    request may be sent again, `outcome_unknown` whether the function may have run, `stack` the lines that the
-    function's runtime gave with its error.
+    `TimedOut`), `scope` whose fault it is, `retryable` whether the same request may be sent again,
+    `asked_seconds` how long the other side asked to wait, `outcome_unknown` whether the function may have run
+    without our having an answer, `stack` the lines that the function's runtime gave with its error. `entry`
+    is the row of the error table; a record that the function itself called failed has none.
     """
 
     reason: str
     error_class: str
-    scope: Literal["record", "batch", "function", "account", "worker"]
+    scope: Scope
     retryable: bool
     asked_seconds: float | None = None
     outcome_unknown: bool = False
     is_function_error: bool = False
     stack: tuple[str, ...] = ()
+    entry: ErrorEntry | None = None
+
+    @property
+    def reaction(self) -> Reaction:
+        """What to do first."""
+        return "onError" if self.entry is None else self.entry.reaction
+
+    @property
+    def retries(self) -> int | None:
+        """How often the request may be sent again; None: as often as the stage's `retry` says."""
+        return None if self.entry is None else self.entry.retries
 
 
 Verdict = Answered | CallFailure
 
 
-def judge(answer: InvokeAnswer, execution: Execution, *, envelope: bool = False) -> Verdict:
+def judge(
+    answer: InvokeAnswer, execution: Execution, table: ErrorTable, *, envelope: bool = False
+) -> Verdict:
     """The verdict on a whole answer."""
-    failure = failure_of(answer, execution)
+    failure = failure_of(answer, execution, table)
     if failure is not None:
         return failure
     if execution == "async":
@@ -70,32 +85,35 @@ def judge(answer: InvokeAnswer, execution: Execution, *, envelope: bool = False)
     return Answered(_envelope(answer) if envelope else parse(answer.body))
 
 
-def failure_of(answer: InvokeAnswer, execution: Execution) -> CallFailure | None:
+def failure_of(answer: InvokeAnswer, execution: Execution, table: ErrorTable) -> CallFailure | None:
     """Why the call failed, or None where it went well; then its body is the function's answer."""
-    if answer.status == 429 or answer.status >= 500:
-        name = "TooManyRequestsException" if answer.status == 429 else f"HTTP {answer.status}"
-        return CallFailure(
-            _api_reason(answer),
-            _class(answer.error_type or name),
-            "account",
-            True,
-            answer.retry_after_seconds,
-        )
-    if not 200 <= answer.status < 300:
-        name = answer.error_type or f"HTTP {answer.status}"
-        return CallFailure(_api_reason(answer), _class(name), _scope(answer), False)
-    if execution == "sync" and answer.function_error is not None:
-        return _function_failure(answer)
-    return None
+    if 200 <= answer.status < 300:
+        is_failure = execution == "sync" and answer.function_error is not None
+        return _function_failure(answer, table) if is_failure else None
+    detail = _detail(answer)
+    throttle = detail.get("Reason")
+    entry = table.api(answer.status, answer.error_type, throttle if isinstance(throttle, str) else None)
+    if entry.reaction == "accept" and execution == "async":
+        return None
+    return CallFailure(
+        _api_reason(answer, detail),
+        _class(answer.error_type or _name(answer.status)),
+        entry.scope,
+        _is_retryable(entry, answer.status),
+        answer.retry_after_seconds,
+        outcome_unknown=entry.outcome == "unknown",
+        entry=entry,
+    )
 
 
-def judge_error(error: Retryable) -> CallFailure:
+def judge_error(error: Retryable, table: ErrorTable) -> CallFailure:
     """The verdict on a call without a whole answer."""
     kind = type(error).__name__
-    if isinstance(error, AnswerTooLarge):  # the same request would have the same answer
-        return CallFailure(str(error), kind, "record", False, outcome_unknown=True)
-    scope: Literal["worker", "function"] = "function" if isinstance(error, TimedOut) else "worker"
-    return CallFailure(str(error), kind, scope, True, outcome_unknown=not isinstance(error, NotSent))
+    entry = table.transport(kind)
+    is_unknown = entry.outcome == "unknown"
+    return CallFailure(
+        str(error), kind, entry.scope, _is_retryable(entry, 0), outcome_unknown=is_unknown, entry=entry
+    )
 
 
 def parse(body: bytes) -> Any:
@@ -108,13 +126,33 @@ def parse(body: bytes) -> Any:
         return body.decode("utf-8", "replace")
 
 
-def _function_failure(answer: InvokeAnswer) -> CallFailure:
+def _is_retryable(entry: ErrorEntry, status: int) -> bool:
+    """Whether one that cannot hold sends the request again: what the service calls its own fault."""
+    if entry.reaction == "hold":
+        return status >= 500
+    return "retry" in (entry.reaction, entry.then) or entry.reaction in ("throttle", "refresh")
+
+
+def _name(status: int) -> str:
+    return "TooManyRequestsException" if status == 429 else f"HTTP {status}"
+
+
+def _detail(answer: InvokeAnswer) -> dict[str, Any]:
+    value = parse(answer.body)
+    return value if isinstance(value, dict) else {}
+
+
+def _function_failure(answer: InvokeAnswer, table: ErrorTable) -> CallFailure:
     value = parse(answer.body)
     detail = value if isinstance(value, dict) else {}
     name = _class(str(detail.get("errorType") or answer.function_error))
     message = str(detail.get("errorMessage") if "errorMessage" in detail else "" if value is UNSET else value)
     reason = _cut(f"{name}: {message}")
-    return CallFailure(reason, name, "record", False, is_function_error=True, stack=_stack(detail))
+    entry = table.function(name, message)
+    return CallFailure(
+        reason, name, entry.scope, _is_retryable(entry, 200), outcome_unknown=entry.outcome == "unknown",
+        is_function_error=True, stack=_stack(detail), entry=entry,
+    )  # fmt: skip
 
 
 def _stack(detail: dict[str, Any]) -> tuple[str, ...]:
@@ -138,22 +176,15 @@ def _envelope(answer: InvokeAnswer) -> dict[str, Any]:
     return whole
 
 
-def _api_reason(answer: InvokeAnswer) -> str:
-    value = parse(answer.body)
-    detail = value if isinstance(value, dict) else {}
+def _api_reason(answer: InvokeAnswer, detail: dict[str, Any]) -> str:
     message = detail.get("Message") or detail.get("message") or detail.get("errorMessage")
     if message is None:
+        value = parse(answer.body)
         message = "" if value is UNSET else value
     throttle = f" ({detail['Reason']})" if isinstance(detail.get("Reason"), str) else ""
     return _cut(
         f"{answer.error_type or 'the function service'} answered {answer.status}{throttle}: {message}"
     )
-
-
-def _scope(answer: InvokeAnswer) -> Literal["record", "function", "worker"]:
-    if answer.status in (400, 413, 415):
-        return "record"
-    return "worker" if answer.status in (401, 403) else "function"
 
 
 def _cut(text: str, max_characters: int = MAX_REASON_CHARACTERS) -> str:

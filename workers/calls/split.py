@@ -7,44 +7,16 @@ its order. One guilty record among n costs 2 * ceil(log2 n) calls beside the fir
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from workers.calls.contract import CallFailure
-
-# Refused for what is in the request or for its size: less of it may be taken.
-SPLIT_CLASSES: Final = frozenset(
-    {
-        "RequestTooLargeException",
-        "SerializedRequestEntityTooLargeException",
-        "InvalidRequestContentException",
-        "HTTP 413",
-        "TimedOut",
-        "AnswerTooLarge",
-    }
-)
-# The function cannot even start: every piece would meet the same.
-WHOLE_CLASSES: Final = frozenset(
-    {
-        "Runtime.ImportModuleError",
-        "Runtime.InvalidEntrypoint",
-        "Runtime.InvalidWorkingDir",
-        "Runtime.HandlerNotFound",
-        "Runtime.UserCodeSyntaxError",
-        "Runtime.InitError",
-        "Extension.InitError",
-        "Extension.Crash",
-        "Extension.LaunchError",
-    }
-)
 
 T = TypeVar("T")
 
 
 def may_split(failure: CallFailure) -> bool:
     """Whether a part of the batch may pass where the whole failed."""
-    if failure.is_function_error:
-        return failure.error_class not in WHOLE_CLASSES
-    return failure.error_class in SPLIT_CLASSES
+    return failure.entry is not None and failure.entry.may_split
 
 
 class Pieces(Generic[T]):

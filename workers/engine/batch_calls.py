@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 from workers.calls.contract import CallFailure, failure_of
 from workers.calls.framing import BatchContract, RecordAnswer
 from workers.calls.identity import batch_id
-from workers.calls.retry import next_delay
+from workers.calls.retry import delay_after
 from workers.calls.split import Pieces, may_split
 from workers.engine.call_tally import outcome_of
 from workers.engine.calling import Calls, Job
@@ -61,18 +61,19 @@ class BatchCalls:
             began = time.monotonic()
             found = await calls.attempt(body, self._context(piece))
             answer, failure = (None, found) if isinstance(found, CallFailure) else (
-                found, failure_of(found, site.execution)
+                found, failure_of(found, site.execution, calls.errors)
             )  # fmt: skip
             if failure is None:
                 assert answer is not None
                 self._answered(piece, answer, began)
                 return None
             piece = self._alive(piece)
-            if len(piece) > 1 and may_split(failure):
+            may_go_again = calls.retry.allows(failure)
+            if len(piece) > 1 and may_go_again and may_split(failure):
                 calls.tally.ended(outcome_of(failure), len(piece))
                 return piece
             delay = 0.0
-            if failure.retryable:
+            if failure.retryable and may_go_again:
                 piece, delay = self._spend(piece, failure, answer, began)
             else:
                 self._fail(piece, failure, answer)
@@ -109,7 +110,7 @@ class BatchCalls:
         left, spent, longest = [], [], 0.0
         jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
         for job in piece:
-            delay = self._delay(job, began, jitter, failure.asked_seconds)
+            delay = self._delay(job, began, jitter, failure)
             if delay is None:
                 spent.append(job)
             else:
@@ -119,11 +120,11 @@ class BatchCalls:
             self._fail(spent, failure, answer)
         return left, longest
 
-    def _delay(self, job: Job, began: float, jitter: float, asked_seconds: float | None) -> float | None:
+    def _delay(self, job: Job, began: float, jitter: float, failure: CallFailure) -> float | None:
         """Seconds until the record's next attempt, which is counted; None when it has none left."""
         job.began = job.began or began
         attempts, elapsed = job.attempts + 1, time.monotonic() - job.began
-        delay = next_delay(self._calls.retry, attempts, elapsed, jitter, asked_seconds)
+        delay = delay_after(self._calls.retry, failure, attempts, elapsed, jitter)
         if delay is not None:
             self._calls.try_again(job)
         return delay
@@ -183,9 +184,9 @@ class BatchCalls:
                 done.dropped(job)
                 self._finish(job)
             else:
-                delay = self._delay(job, began, jitter, None) if result == "retry" else None
+                failure = CallFailure(said.reason, said.error_class, "record", False)
+                delay = self._delay(job, began, jitter, failure) if result == "retry" else None
                 if delay is None and result != "follow":
-                    failure = CallFailure(said.reason, said.error_class, "record", False)
                     calls.went_wrong(job, failure, job.attempts + 1, answer)
                     self._finish(job)
                 else:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from topics.codecs import json as codec
 from topics.codecs.errors import CodecError
 from workers.calls.contract import UNSET, CallFailure, judge_error
+from workers.calls.error_table import ErrorTable
 from workers.calls.identity import ClientContext, document_id, record_id
 from workers.calls.retry import RetryPolicy
 from workers.counting import Metrics
@@ -91,6 +92,7 @@ class Caller:
     metrics: Metrics
     done: Callable[[int], Done]
     on_crash: Callable[[BaseException], None]
+    errors: ErrorTable
     bootstrap_servers: str = ""
 
 
@@ -101,12 +103,14 @@ class Calls:
         self.site = site
         self.in_flight = 0
         self.done = caller.done(index)
+        self.errors = caller.errors
         self.tally = CallTally(caller.processor, site, caller.metrics)
         self.retry = RetryPolicy(
             site.retry.max_attempts,
             site.retry.max_elapsed_seconds,
             site.retry.base_seconds,
             site.retry.cap_seconds,
+            site.retry.on_unknown,
         )
         is_sync = site.execution == "sync"
         self.context = ClientContext(site.path) if is_sync else None
@@ -124,7 +128,7 @@ class Calls:
         try:
             answer = await self._invoker.invoke(request)
         except Retryable as error:
-            return judge_error(error)
+            return judge_error(error, self.errors)
         except (ValueError, TypeError, OSError) as error:
             raise ProcessorFailed(f"calling {site.function} is not possible: {error!r}") from error
         finally:
@@ -205,7 +209,8 @@ class Calls:
                 site.path,
                 job.doc,
                 failure.error_class,
-                failure.scope,
+                # What cannot be split any further is about its record.
+                "record" if failure.scope == "batch" else failure.scope,
                 attempts,
             )
             if answer is not None:

@@ -14,7 +14,7 @@ from collections import deque
 
 from workers.calls.contract import Answered, CallFailure, Verdict, judge
 from workers.calls.gate import Gate
-from workers.calls.retry import next_delay
+from workers.calls.retry import delay_after
 from workers.engine.call_tally import outcome_of
 from workers.engine.calling import Caller, Calls, Job
 from workers.engine.meta import called
@@ -187,12 +187,13 @@ class Fanout:
             if isinstance(found, CallFailure):
                 verdict = found
             else:
-                answer, verdict = found, judge(found, site.execution, envelope=is_envelope)
-            if isinstance(verdict, Answered) or not verdict.retryable:
+                answer = found
+                verdict = judge(found, site.execution, calls.errors, envelope=is_envelope)
+            if isinstance(verdict, Answered) or not (verdict.retryable and calls.retry.allows(verdict)):
                 break
             jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
             waited = time.monotonic() - began
-            delay = next_delay(calls.retry, job.attempts + 1, waited, jitter, verdict.asked_seconds)
+            delay = delay_after(calls.retry, verdict, job.attempts + 1, waited, jitter)
             if delay is None:
                 break
             calls.tally.retried(verdict)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from workers.calls.error_table import ErrorTable
 from workers.calls.order import Ordering
 from workers.counting import Metrics
 from workers.emit.topics import DistinctTopics
@@ -73,6 +74,7 @@ class Parts:
     dead_letters: Producer
     invokers: tuple[Invoker, ...]
     metrics: Metrics
+    errors: ErrorTable
     transactions: Transactions | None = None
 
 
@@ -112,7 +114,7 @@ class Processor:
         ends = Ends(results, letters, self.tally, settings.tombstones, outcomes)
         topics = DistinctTopics(settings.max_dynamic_topics)
         self.executor = Executor(program, ends, settings.max_record_bytes, topics, self._call)
-        caller = Caller(name, parts.metrics, self._done, on_crash, settings.bootstrap_servers)
+        caller = Caller(name, parts.metrics, self._done, on_crash, parts.errors, settings.bootstrap_servers)
         self.fanouts = sites_of(program, parts.invokers, caller)
         self.report = ProcessorReport(name, self.tally, parts.metrics)
         slice_records = settings.slice_records

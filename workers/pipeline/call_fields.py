@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from workers.pipeline.check import Checker, Fields
 from workers.pipeline.paths import fault
-from workers.pipeline.program import RetrySpec
+from workers.pipeline.program import OnUnknown, RetrySpec
 from workers.pipeline.spec import StageSpec
 
 PAYLOAD_STAGES: Final = frozenset({"$project", "$addFields", "$replaceRoot", "$set"})
@@ -14,6 +15,8 @@ PAYLOAD_STAGES: Final = frozenset({"$project", "$addFields", "$replaceRoot", "$s
 DEFAULT_PARALLELISM: Final = 64
 MAX_PARALLELISM: Final = 10_000
 MAX_RETRY_SECONDS: Final = 24 * 3600.0
+
+_ON_UNKNOWN: Final[Mapping[str, OnUnknown]] = {"retry": "retry", "onError": "onError"}
 
 
 def as_field(checker: Checker, fields: Fields) -> str | None:
@@ -42,7 +45,8 @@ def retry_field(checker: Checker, fields: Fields) -> RetrySpec:
     elapsed = inner.seconds("maxElapsed", default.max_elapsed_seconds, MAX_RETRY_SECONDS)
     first = inner.seconds("base", default.base_seconds, MAX_RETRY_SECONDS)
     most = inner.seconds("cap", max(default.cap_seconds, first), MAX_RETRY_SECONDS)
+    on_unknown = inner.choice("onUnknown", _ON_UNKNOWN, default.on_unknown)
     inner.done()
     if most < first:
         checker.wrong(inner.at("cap"), f"{most:g} s, below the base of {first:g} s", "at least the base")
-    return RetrySpec(attempts, elapsed, first, most)
+    return RetrySpec(attempts, elapsed, first, most, on_unknown)

@@ -158,6 +158,13 @@ EXTERNAL_FUNCTION: Final = (
             _duration("maxElapsed", "What they may take together.", f"{_RETRY.max_elapsed_seconds:g}s"),
             _duration("base", "The first wait.", f"{_RETRY.base_seconds:g}s"),
             _duration("cap", "The longest wait.", f"{_RETRY.cap_seconds:g}s"),
+            _choice(
+                "onUnknown",
+                ("retry", "onError"),
+                "A call that may have been worked on, though no answer came: sent again, or never "
+                "(docs/errors.md).",
+                _RETRY.on_unknown,
+            ),
         ),
     ),
     _choice("response", ("body", "envelope"), "The function's answer, or all that Lambda answered.", "body"),

@@ -17,6 +17,7 @@ from workers.model import Document, Dropped, Emission, Headers, Many, Meta, Refu
 
 Outcome = Document | Dropped | Refused | Many
 OnError = Literal["dlq", "ignore", "fail"]
+OnUnknown = Literal["retry", "onError"]
 SourceKeyFormat = Literal["binData", "string", "json", "int", "long"]
 SinkKeyFormat = Literal["binData", "string", "json", "int", "long", "double"]
 Acks = Literal["all", "1", "0"]
@@ -78,12 +79,15 @@ both were just made for this record and nobody else holds them."""
 
 @dataclass(frozen=True, slots=True)
 class RetrySpec:
-    """`retry` of a call site: attempts in all (the first included) and the time they may take together."""
+    """`retry` of a call site: attempts in all (the first included) and the time they may take together.
+
+    `on_unknown` onError: what may have been worked on without our having the answer is never sent again."""
 
     max_attempts: int = 5
     max_elapsed_seconds: float = 120.0
     base_seconds: float = 0.1
     cap_seconds: float = 20.0
+    on_unknown: OnUnknown = "retry"
 
 
 Contract = Literal["records", "array", "kafkaEvent"]

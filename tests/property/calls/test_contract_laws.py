@@ -10,6 +10,7 @@ from bson import Int64, ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workers.adapters.error_file import shipped_errors
 from workers.calls.contract import (
     MAX_CLASS_CHARACTERS,
     MAX_REASON_CHARACTERS,
@@ -24,18 +25,22 @@ from workers.calls.identity import ClientContext, record_id
 from workers.errors import NotSent, Retryable, TimedOut, UnknownOutcome
 from workers.ports import InvokeAnswer
 
+TABLE = shipped_errors()
+
 
 @pytest.mark.parametrize("execution", ["sync", "async"])
 @pytest.mark.parametrize(
     ("status", "scope", "retryable"),
     [
         (400, "record", False),
-        (401, "worker", False),
+        (401, "worker", True),
         (403, "worker", False),
         (404, "function", False),
-        (409, "function", False),
-        (413, "record", False),
-        (415, "record", False),
+        (408, "function", True),
+        (409, "function", True),
+        (410, "function", True),
+        (413, "batch", False),
+        (415, "worker", False),
         (429, "account", True),
         (500, "account", True),
         (502, "account", True),
@@ -48,13 +53,13 @@ from workers.ports import InvokeAnswer
 def test_statuses_that_are_failures(
     status: int, scope: str, retryable: bool, execution: Execution, function_error: str | None
 ) -> None:
-    """429 and 5xx may be tried again; the rest says whose fault it is, whatever X-Amz-Function-Error says."""
+    """Some may be tried again; the rest says whose fault it is, whatever X-Amz-Function-Error says."""
     answer = InvokeAnswer(status, b'{"Message":"no"}', function_error, retry_after_seconds=3.0)
-    verdict = judge(answer, execution)
+    verdict = judge(answer, execution, TABLE)
     assert isinstance(verdict, CallFailure)
     assert (verdict.scope, verdict.retryable) == (scope, retryable)
-    assert verdict.asked_seconds == (3.0 if retryable else None)
-    assert not verdict.outcome_unknown
+    assert verdict.asked_seconds == 3.0
+    assert verdict.outcome_unknown == (status in (408, 410, 500, 502, 504))
     assert not verdict.is_function_error
     assert str(status) in verdict.reason
     assert verdict.reason.endswith("no")
@@ -64,7 +69,7 @@ def test_statuses_that_are_failures(
 def test_an_accepted_async_call_sets_nothing(status: int) -> None:
     """Whatever its body; function errors of async calls are not for us."""
     for error in (None, "Unhandled"):
-        assert judge(InvokeAnswer(status, b'{"a":1}', error), "async") == Answered(UNSET)
+        assert judge(InvokeAnswer(status, b'{"a":1}', error), "async", TABLE) == Answered(UNSET)
 
 
 @pytest.mark.parametrize(
@@ -86,16 +91,16 @@ def test_an_accepted_async_call_sets_nothing(status: int) -> None:
 )
 def test_a_sync_answer_is_its_value(body: bytes, value: Any) -> None:
     """JSON or Extended JSON, else text; 0 bytes are not a value."""
-    assert judge(InvokeAnswer(200, body), "sync") == Answered(value)
+    assert judge(InvokeAnswer(200, body), "sync", TABLE) == Answered(value)
 
 
 def test_the_envelope_names_what_the_answer_has() -> None:
     """StatusCode always, the rest where it is known; 0 bytes: no Payload."""
     whole = InvokeAnswer(200, b'{"a":1}', executed_version="3", log_tail="bG9n")
-    assert judge(whole, "sync", envelope=True) == Answered(
+    assert judge(whole, "sync", TABLE, envelope=True) == Answered(
         {"StatusCode": 200, "ExecutedVersion": "3", "LogResult": "bG9n", "Payload": {"a": 1}}
     )
-    assert judge(InvokeAnswer(200, b""), "sync", envelope=True) == Answered({"StatusCode": 200})
+    assert judge(InvokeAnswer(200, b""), "sync", TABLE, envelope=True) == Answered({"StatusCode": 200})
 
 
 @pytest.mark.parametrize(
@@ -111,7 +116,7 @@ def test_the_envelope_names_what_the_answer_has() -> None:
 def test_a_function_that_threw(body: bytes, error_class: str, reason: str) -> None:
     """Status 200 with X-Amz-Function-Error: the record's fault, never tried again, also in an envelope."""
     for envelope in (False, True):
-        verdict = judge(InvokeAnswer(200, body, "Unhandled"), "sync", envelope=envelope)
+        verdict = judge(InvokeAnswer(200, body, "Unhandled"), "sync", TABLE, envelope=envelope)
         assert isinstance(verdict, CallFailure)
         assert (verdict.error_class, verdict.reason, verdict.scope) == (error_class, reason, "record")
         assert verdict.is_function_error
@@ -129,7 +134,7 @@ def test_a_function_that_threw(body: bytes, error_class: str, reason: str) -> No
 )
 def test_no_whole_answer(error: Retryable, scope: str, unknown: bool) -> None:
     """Tried again; only NotSent is known not to have run."""
-    verdict = judge_error(error)
+    verdict = judge_error(error, TABLE)
     assert (verdict.scope, verdict.outcome_unknown, verdict.retryable) == (scope, unknown, True)
     assert verdict.error_class == type(error).__name__
 
@@ -159,7 +164,7 @@ def test_any_answer_has_a_verdict(
 ) -> None:  # fmt: skip
     """Nothing raises, and what goes into logs, labels and dead letters is bounded."""
     answer = InvokeAnswer(status, body, function_error, error_type=error_type)
-    verdict = judge(answer, execution, envelope=envelope)
+    verdict = judge(answer, execution, TABLE, envelope=envelope)
     if isinstance(verdict, CallFailure):
         assert 0 < len(verdict.error_class) <= MAX_CLASS_CHARACTERS
         assert len(verdict.reason) <= MAX_REASON_CHARACTERS

@@ -8,15 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workers.adapters.error_file import shipped_errors
 from workers.calls.contract import CallFailure, failure_of, judge_error
 from workers.calls.split import Pieces, may_split
 from workers.errors import AnswerTooLarge, NotSent, TimedOut, UnknownOutcome
 from workers.ports import InvokeAnswer
 
+TABLE = shipped_errors()
+
 
 def thrown(name: str) -> CallFailure | None:
     """The function itself failed."""
-    return failure_of(InvokeAnswer(200, f'{{"errorType":"{name}"}}'.encode(), "Unhandled"), "sync")
+    return failure_of(InvokeAnswer(200, f'{{"errorType":"{name}"}}'.encode(), "Unhandled"), "sync", TABLE)
 
 
 @given(data=st.data(), count=st.integers(1, 300))
@@ -44,21 +47,32 @@ def test_exactly_the_guilty_ones_are_found(data: st.DataObject, count: int) -> N
 @pytest.mark.parametrize(
     ("failure", "splits"),
     [
-        (judge_error(TimedOut("late")), True),
-        (judge_error(AnswerTooLarge("7 MB")), True),
-        (judge_error(UnknownOutcome("reset")), False),
-        (judge_error(NotSent("refused")), False),
-        (failure_of(InvokeAnswer(413, b"", error_type="RequestTooLargeException"), "sync"), True),
-        (failure_of(InvokeAnswer(413, b""), "async"), True),
-        (failure_of(InvokeAnswer(400, b"", error_type="InvalidRequestContentException"), "sync"), True),
-        (failure_of(InvokeAnswer(400, b"", error_type="InvalidParameterValueException"), "sync"), False),
-        (failure_of(InvokeAnswer(404, b"", error_type="ResourceNotFoundException"), "sync"), False),
-        (failure_of(InvokeAnswer(429, b""), "sync"), False),
-        (failure_of(InvokeAnswer(503, b""), "sync"), False),
-        (failure_of(InvokeAnswer(200, b'{"errorType":"Sandbox.Timedout"}', "Unhandled"), "sync"), True),
-        (failure_of(InvokeAnswer(200, b'{"errorType":"ValueError"}', "Unhandled"), "sync"), True),
+        (judge_error(TimedOut("late"), TABLE), True),
+        (judge_error(AnswerTooLarge("7 MB"), TABLE), True),
+        (judge_error(UnknownOutcome("reset"), TABLE), False),
+        (judge_error(NotSent("refused"), TABLE), False),
+        (failure_of(InvokeAnswer(413, b"", error_type="RequestTooLargeException"), "sync", TABLE), True),
+        (failure_of(InvokeAnswer(413, b""), "async", TABLE), True),
         (
-            failure_of(InvokeAnswer(200, b'{"errorType":"Runtime.ImportModuleError"}', "Unhandled"), "sync"),
+            failure_of(InvokeAnswer(400, b"", error_type="InvalidRequestContentException"), "sync", TABLE),
+            True,
+        ),
+        (
+            failure_of(InvokeAnswer(400, b"", error_type="InvalidParameterValueException"), "sync", TABLE),
+            False,
+        ),
+        (failure_of(InvokeAnswer(404, b"", error_type="ResourceNotFoundException"), "sync", TABLE), False),
+        (failure_of(InvokeAnswer(429, b""), "sync", TABLE), False),
+        (failure_of(InvokeAnswer(503, b""), "sync", TABLE), False),
+        (
+            failure_of(InvokeAnswer(200, b'{"errorType":"Sandbox.Timedout"}', "Unhandled"), "sync", TABLE),
+            True,
+        ),
+        (failure_of(InvokeAnswer(200, b'{"errorType":"ValueError"}', "Unhandled"), "sync", TABLE), True),
+        (
+            failure_of(
+                InvokeAnswer(200, b'{"errorType":"Runtime.ImportModuleError"}', "Unhandled"), "sync", TABLE
+            ),
             False,
         ),
     ],

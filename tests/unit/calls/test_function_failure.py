@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
+from workers.adapters.error_file import shipped_errors
 from workers.calls.contract import MAX_REASON_CHARACTERS, MAX_STACK_LINES, CallFailure, judge
 from workers.ports import InvokeAnswer
 
 
 def failure(body: Any) -> CallFailure:
     """The verdict on an answer with `X-Amz-Function-Error`."""
-    verdict = judge(InvokeAnswer(200, json.dumps(body).encode(), function_error="Unhandled"), "sync")
+    verdict = judge(
+        InvokeAnswer(200, json.dumps(body).encode(), function_error="Unhandled"), "sync", shipped_errors()
+    )
     assert isinstance(verdict, CallFailure)
     return verdict
 

@@ -18,6 +18,7 @@ from tests.fakes.kafka import FakeCluster, FakeProducer
 from tests.fakes.kafka_source import WIDE, FakeSource, FakeSourceSettings
 from tests.fakes.transactions import FakeTransactions
 from topics.headers import DEAD_LETTER
+from workers.adapters.error_file import shipped_errors
 from workers.counting import Metrics
 from workers.emit.dead_letter import DeadLetterPolicy
 from workers.engine.intake import Intake
@@ -242,7 +243,7 @@ def build(
     processor = Processor(
         program,
         replace(SETTINGS, **changes),
-        Parts(producer, producer, (invoker,) * len(program.calls), metrics, transactions),
+        Parts(producer, producer, (invoker,) * len(program.calls), metrics, shipped_errors(), transactions),
         crashes.append,
     )
     intake = Intake(asyncio.get_running_loop(), processor, SETTINGS.revoke_drain_seconds)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.unit.engine.rig import FIRST, SECOND, build, calling_program, running, site
+from workers.adapters.error_file import shipped_errors
 from workers.counting import Metrics
 from workers.engine.calling import Caller, Job
 from workers.engine.partition import PartitionRun, Slot
@@ -66,7 +67,7 @@ class After:
 def throttled(spec: ThrottleSpec, *, is_first: bool = True) -> tuple[Throttled, After, PartitionRun]:
     clock, crashes = Clock(), list[BaseException]()
     after = After(clock)
-    caller = Caller("p", Metrics(with_process=False), lambda _index: after, crashes.append)
+    caller = Caller("p", Metrics(with_process=False), lambda _index: after, crashes.append, shipped_errors())
     run = PartitionRun(FIRST, Position(0), lambda *_: None)
     return Throttled(0, spec, caller, is_first=is_first, clock=clock, sleep=clock.sleep), after, run
 
