@@ -80,6 +80,8 @@ def _concat(values: Any) -> Any:
 def _split(value: Any, delimiter: Any) -> Any:
     if nullish(value) or nullish(delimiter):
         return None
+    if kind(delimiter) == "regex":
+        raise Unsure("a pattern, which newer servers alone split by")
     text, by = need_text(value, "$split"), need_text(delimiter, "$split")
     if not by:
         raise DataError("the delimiter is empty")
@@ -163,6 +165,8 @@ def _trim(left: bool, right: bool) -> Any:
 
 def _replace(count: int) -> Any:
     def function(value: Any, find: Any, replacement: Any) -> Any:
+        if count < 0 and kind(find) == "regex":
+            raise Unsure("a pattern, which newer servers alone replace")
         for one in (value, find, replacement):
             if not nullish(one):
                 need_text(one, "$replace")
