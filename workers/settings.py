@@ -33,6 +33,18 @@ GATED_PER_PLACE: Final = 16
 # Full batches that wait for each place: what fills a place again while the next batch forms.
 BATCHES_PER_PLACE: Final = 1
 
+# The body of a request of $https, and of its answer: what a document may be.
+MAX_HTTPS_REQUEST_BYTES: Final = 16 * MIB
+MAX_HTTPS_ANSWER_BYTES: Final = 16 * MIB
+# Connections that one Https connection keeps open; over it requests wait within their own time-out.
+MAX_HTTPS_CONNECTIONS: Final = 1_024
+
+# What Lambda lets a function run at most. As the time-out of a call it stands for the function's own, which
+# the preflight learns; where that is not permitted it holds as it is.
+FUNCTION_RUN_SECONDS: Final = 900.0
+# An async call ends when Lambda has put it into its queue: some 20 ms, and nobody waits for the function.
+ACCEPT_SECONDS: Final = 60.0
+
 DURATION_RULE: Final = "a time such as 500ms, 25s or 5m (a bare number counts seconds)"
 SIZE_RULE: Final = "a size such as 512KiB or 16MiB (a bare number counts bytes)"
 _DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(ms|s|m|h)?")
@@ -84,6 +96,16 @@ class EngineSettings:
     max_dynamic_topics: int = 1_000
     # The `doc` of a dead letter is cut here: it helps a person, the original value is whole beside it.
     dead_letter_doc_bytes: int = 8 * 1024
+    # Connections to one endpoint of functions. A call above them waits for a free one within its time-out.
+    max_connections: int = 1_024
+    # A second SYN goes out after 1 s, a third after 3 s: longer than 5 s nobody is there.
+    connect_timeout_seconds: float = 5.0
+    # Load balancers drop a connection that idles for 60 s: it is not used again after less.
+    idle_connection_seconds: int = 50
+    # What the checks of one function may take at start. They run beside each other.
+    preflight_seconds: float = 10.0
+    # Between two looks at the files of secrets. Kubernetes renews a mounted secret within about a minute.
+    secrets_look_seconds: float = 5.0
     # Between two frames of an engine to its supervisor, which calls 30 s of silence dead.
     status_interval_seconds: float = 1.0
 

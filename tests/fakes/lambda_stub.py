@@ -73,6 +73,8 @@ class LambdaStub:
         self.known_only = False
         self.clock_offset_seconds: float | None = None
         """Set: signatures are taken within 5 minutes of our time plus this, which is every answer's Date."""
+        self.dry_runs: dict[str, Behaviour] = {}
+        """Errors that DryRuns of these functions meet."""
         self.refuses: Callable[[Seen], str | None] | None = None
         """Names the error with which a request is refused for its keys (403), or None where it is taken."""
         self.open: set[Connection] = set()
@@ -154,6 +156,11 @@ class LambdaStub:
             if abs(signed.timestamp() - time.time() - self.clock_offset_seconds) > 300:
                 return "InvalidSignatureException"
         return self.refuses(seen) if self.refuses else None
+
+    def dry_run_of(self, name: str) -> Behaviour | None:
+        """The error that a DryRun of this function meets; none unless it is unknown or was told so."""
+        is_unknown = self.function(name).behaviour is UNKNOWN
+        return self.dry_runs.get(name, UNKNOWN if is_unknown else None)
 
     def reset(self) -> None:
         """Forget the counts; behaviours stay."""
@@ -264,6 +271,9 @@ class Connection(asyncio.Protocol):
             behaviour = Behaviour(outcome="error", status=403, error_type=refusal)
             self._write(403, f"x-amzn-ErrorType: {refusal}\r\n", api_error_body(behaviour))
             return
+        if seen.headers.get("x-amz-invocation-type") == "DryRun":
+            self._dry_run(stub.dry_run_of(seen.function))
+            return
         behaviour, identity = stub.behaviour_of(seen)
         kind = seen.headers.get("x-amz-invocation-type", "RequestResponse")
         limit = MAX_ASYNC_BYTES if kind == "Event" else behaviour.max_body_bytes
@@ -281,6 +291,15 @@ class Connection(asyncio.Protocol):
             loop.call_later(behaviour.latency_ms / 1000, self._answer, behaviour, seen, kind)
         else:
             self._answer(behaviour, seen, kind)
+
+    def _dry_run(self, refusal: Behaviour | None) -> None:
+        """Answered at once and counted nowhere: nothing runs."""
+        if refusal is None:
+            self._write(204, "", b"")
+        else:
+            self._write(
+                refusal.status, f"x-amzn-ErrorType: {refusal.error_type}\r\n", api_error_body(refusal)
+            )
 
     def _answer(self, behaviour: Behaviour, seen: Seen, kind: str) -> None:
         if behaviour.outcome == "hang" or self.transport.is_closing():

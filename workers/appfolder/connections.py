@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, TypeVar
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from workers.appfolder.https import HttpsConnection
 from workers.appfolder.kafka import KafkaConnection
 from workers.appfolder.nearest import suggest
 from workers.appfolder.refusals import build, shown
@@ -23,6 +24,9 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._*-]{0,127}")
 _NAME_RULE: Final = "letters, digits and . - * _ (at most 128)"
 _ROLE_ARN: Final = r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$"
 _REGION: Final = r"^[a-z]{2,3}(-[a-z]+)+-\d{1,2}$"
+
+
+C = TypeVar("C", KafkaConnection, HttpsConnection)
 
 
 class LambdaConnection(Model):
@@ -43,6 +47,7 @@ class LambdaConnection(Model):
     access_key_id: SecretStr | None = None
     secret_access_key: SecretStr | None = None
     session_token: SecretStr | None = None
+    preflight: Literal["fail", "warn", "off"] = "fail"
 
     @model_validator(mode="before")
     @classmethod
@@ -101,14 +106,15 @@ class _Typed(Model):
         return value
 
 
-Connection = KafkaConnection | LambdaConnection | SampleConnection | LaterConnection
+Connection = KafkaConnection | LambdaConnection | HttpsConnection | SampleConnection | LaterConnection
 
-MODELS: Final[Mapping[str, type[KafkaConnection | LambdaConnection | SampleConnection]]] = {
-    "Kafka": KafkaConnection, "AWSLambda": LambdaConnection, "Sample": SampleConnection,
+MODELS: Final[Mapping[str, type[KafkaConnection | LambdaConnection | HttpsConnection | SampleConnection]]] = {
+    "Kafka": KafkaConnection, "AWSLambda": LambdaConnection, "Https": HttpsConnection,
+    "Sample": SampleConnection,
 }  # fmt: skip
 LATER: Final = frozenset({
-    "AWSKinesisDataStreams", "AzureBlobStorage", "Cluster", "DynamoDB", "EventBridge", "GCPPubSub", "Https",
-    "S3", "SchemaRegistry", "StepFunctions",
+    "AWSKinesisDataStreams", "AzureBlobStorage", "Cluster", "DynamoDB", "EventBridge", "GCPPubSub", "S3",
+    "SchemaRegistry", "StepFunctions",
 })  # fmt: skip
 
 
@@ -210,12 +216,12 @@ def _connection(
         return None
     connection, problems = build(MODELS[kind], entry, file, path, given)
     sources.problems += problems
-    if isinstance(connection, KafkaConnection):
+    if isinstance(connection, KafkaConnection | HttpsConnection):
         return _with_files(sources, file, path, connection)
     return connection
 
 
-def _with_files(sources: Sources, file: str, path: str, connection: KafkaConnection) -> KafkaConnection:
+def _with_files(sources: Sources, file: str, path: str, connection: C) -> C:
     """The same with absolute paths of certificates; those that are not there are problems."""
     found: dict[str, str] = {}
     fields = type(connection.security).model_fields

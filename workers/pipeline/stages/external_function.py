@@ -20,7 +20,7 @@ from workers.pipeline.paths import fault
 from workers.pipeline.program import BatchSpec, Contract, OnError
 from workers.pipeline.spec import CallSpec
 from workers.ports import MAX_ASYNC_BYTES, MAX_SYNC_BYTES
-from workers.settings import SIZE_RULE, bytes_of
+from workers.settings import ACCEPT_SECONDS, FUNCTION_RUN_SECONDS, SIZE_RULE, bytes_of
 
 # A function of Lambda may run 900 s; the call must outlive it.
 MAX_TIMEOUT_SECONDS: Final = 960.0
@@ -70,7 +70,8 @@ def parse_external_function(checker: Checker, spec: Any, path: str) -> CallSpec 
             fields.at("parallelism"), f"{parallelism} with execution async", "sync, or parallelism 1"
         )
     partition_by = _partition_by(checker, fields, execution, parallelism)
-    timeout = fields.seconds("timeout", 60.0, MAX_TIMEOUT_SECONDS)
+    usual = ACCEPT_SECONDS if execution == "async" else FUNCTION_RUN_SECONDS
+    timeout = fields.seconds("timeout", usual, MAX_TIMEOUT_SECONDS)
     retry = retry_field(checker, fields)
     response = fields.choice("response", _RESPONSES, "body")
     batch = _batch(checker, fields, execution)

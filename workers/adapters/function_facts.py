@@ -1,0 +1,122 @@
+"""What AWS says about functions before the first record: a DryRun through the very client that will call, and
+the configuration through boto3, as far as the connection may ask for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+import boto3
+import orjson
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from workers.adapters.aws_session import AwsSession
+from workers.adapters.curl_exchange import is_loopback
+from workers.adapters.lambda_http import LambdaInvoker
+from workers.adapters.sigv4 import Credentials
+from workers.calls.preflight import Configuration, Facts, FunctionName, parts_of
+from workers.errors import ProcessorFailed, Retryable
+from workers.ports import InvokeRequest
+
+# Functions asked about at once: what AWS allows of these calls is 15 a second and account.
+AT_ONCE: Final = 8
+# Of an error's message, which may be a whole page of a proxy.
+MESSAGE_CHARACTERS: Final = 300
+
+
+async def learn(
+    session: AwsSession, invoker: LambdaInvoker, functions: Iterable[str], limit_seconds: float
+) -> dict[str, Facts]:
+    """The facts of each function of one connection. Never raises: what is not known within `limit_seconds` is
+    said in the facts."""
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(function: str) -> Facts:
+        async with places:
+            return await _facts(session, invoker, function, limit_seconds)
+
+    names = sorted(set(functions))
+    return dict(zip(names, await asyncio.gather(*map(one, names)), strict=True))
+
+
+async def _facts(session: AwsSession, invoker: LambdaInvoker, function: str, limit_seconds: float) -> Facts:
+    try:
+        async with asyncio.timeout(limit_seconds):
+            answer = await invoker.invoke(InvokeRequest(function, b"{}", "DryRun", limit_seconds))
+            if answer.status != 204:
+                said = _message(answer.body)
+                return Facts(answer.status, answer.error_type or "", said, region=session.region)
+            keys = await session.fetch()
+            found = await asyncio.to_thread(_configuration, session, keys, function, limit_seconds)
+            return Facts(region=session.region, configuration=found)
+    except ProcessorFailed as error:
+        return Facts(0, refused=str(error), region=session.region)
+    except Retryable as error:
+        return Facts(0, message=str(error)[:MESSAGE_CHARACTERS], region=session.region)
+    except TimeoutError:
+        return Facts(0, message=f"not within {limit_seconds:g} s", region=session.region)
+
+
+def _message(body: bytes) -> str:
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ""
+    text = (found.get("message") or found.get("Message")) if isinstance(found, dict) else None
+    return text[:MESSAGE_CHARACTERS] if isinstance(text, str) else ""
+
+
+def _configuration(
+    session: AwsSession, keys: Credentials, function: str, limit_seconds: float
+) -> Configuration:
+    """Blocks. Each question that is refused or fails leaves its fields open."""
+    client = boto3.Session(
+        keys.access_key_id, keys.secret_access_key, keys.session_token, session.region
+    ).client(
+        "lambda",
+        endpoint_url=session.endpoint_url,
+        config=Config(
+            connect_timeout=limit_seconds, read_timeout=limit_seconds, retries={"total_max_attempts": 1},
+            inject_host_prefix=False, proxies={} if is_loopback(session.endpoint_url) else None,
+        ),
+    )  # fmt: skip
+    try:
+        name = parts_of(function)
+        plain = function.removesuffix(f":{name.qualifier}") if name.qualifier else function
+        found = _asked(client.get_function_configuration, FunctionName=plain, **_qualifier(name))
+        if not found:
+            return Configuration()
+        reserved = _asked(client.get_function_concurrency, FunctionName=plain)
+        url = _asked(client.get_function_url_config, FunctionName=plain, **_qualifier(name))
+        return _of(found, reserved.get("ReservedConcurrentExecutions"), url.get("InvokeMode", ""))
+    finally:
+        client.close()
+
+
+def _qualifier(name: FunctionName) -> dict[str, str]:
+    return {"Qualifier": name.qualifier} if name.qualifier else {}
+
+
+def _asked(question: Callable[..., Any], **parameters: str) -> Mapping[str, Any]:
+    try:
+        found: Mapping[str, Any] = question(**parameters)
+    except (ClientError, BotoCoreError):
+        return {}
+    return found
+
+
+def _of(found: Mapping[str, Any], reserved: Any, invoke_mode: str) -> Configuration:
+    tenancy = found.get("TenancyConfig") or {}
+    return Configuration(
+        timeout_seconds=found.get("Timeout"),
+        memory_mib=found.get("MemorySize"),
+        state=found.get("State", ""),
+        state_reason=found.get("StateReason", ""),
+        update_status=found.get("LastUpdateStatus", ""),
+        reserved=reserved,
+        invoke_mode=invoke_mode,
+        tenancy=tenancy.get("TenantIsolationMode", ""),
+    )
