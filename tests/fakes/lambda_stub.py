@@ -42,6 +42,7 @@ from tests.fakes.lambda_behaviour import (
     count_call,
     in_force,
 )
+from tests.fakes.lambda_descriptions import described
 
 INVOKE: Final = re.compile(r"/2015-03-31/functions/([^/?]+)/invocations(?:\?Qualifier=([^&]+))?$")
 NAMED_LATENCY: Final = re.compile(r"f(\d+)")
@@ -73,6 +74,8 @@ class LambdaStub:
         self.known_only = False
         self.clock_offset_seconds: float | None = None
         """Set: signatures are taken within 5 minutes of our time plus this, which is every answer's Date."""
+        self.descriptions: dict[str, dict[str, Any]] = {}
+        """What may be learnt about functions, as `lambda_descriptions` takes it."""
         self.dry_runs: dict[str, Behaviour] = {}
         """Errors that DryRuns of these functions meet."""
         self.refuses: Callable[[Seen], str | None] | None = None
@@ -247,7 +250,8 @@ class Connection(asyncio.Protocol):
         self._buffer = buffer[whole:]
         body = buffer[end + 4 : whole]
         if invoked is None:
-            status, answer = self._stub.admin(method, target, body)
+            asked = described(target, self._stub.descriptions) if method == "GET" else None
+            status, answer = asked or self._stub.admin(method, target, body)
             self._write(status, "", answer)
             return
         qualifier = unquote(invoked[2]) if invoked[2] else None
