@@ -25,6 +25,7 @@ from workers.adapters.allocation import settle_memory
 from workers.adapters.aws_connection import AwsConnection
 from workers.adapters.aws_session import AwsSession, open_session
 from workers.adapters.error_file import shipped_errors
+from workers.adapters.https import HttpsClient, HttpsEndpoint
 from workers.adapters.kafka_consumer import KafkaSource
 from workers.adapters.kafka_poll import PollThread
 from workers.adapters.kafka_producer import KafkaProducer, sink_config
@@ -36,6 +37,7 @@ from workers.adapters.supervisor_pipe import FirstLine, Frames, listen, read_fir
 from workers.adapters.trust import ca_bundle
 from workers.appfolder import (
     App,
+    HttpsConnection,
     KafkaConnection,
     LambdaConnection,
     ProcessorSpec,
@@ -120,7 +122,7 @@ class Engine:
     settings: EngineSettings = field(default_factory=EngineSettings)
     metrics: Metrics = field(default_factory=Metrics)
     producers: dict[str, KafkaProducer] = field(default_factory=dict)
-    invokers: dict[str, LambdaInvoker] = field(default_factory=dict)
+    clients: dict[str, LambdaInvoker | HttpsClient] = field(default_factory=dict)
     sessions: list[AwsSession] = field(default_factory=list)
     slot: SlotClaim | None = None
 
@@ -141,7 +143,7 @@ class Engine:
         processors = [self._processor(spec, crashed) for spec in self.specs]
         self.metrics.gauge(BUILD_INFO, _version(), sys.version.split()[0]).set(1)
         worker = Worker(
-            processors, self.producers, tuple(self.invokers.values()), self.metrics, self.frames.publish
+            processors, self.producers, tuple(self.clients.values()), self.metrics, self.frames.publish
         )
         listen(loop, worker.stop)
         poll.start()
@@ -169,7 +171,7 @@ class Engine:
         parts = Parts(
             results=self._producer(sink.connection, sink.producer) if sink is not None else None,
             dead_letters=self._producer(spec.dead_letters.connection),
-            invokers=tuple(self._invoker(site.connection) for site in spec.program.calls),
+            invokers=tuple(self._client(site.connection) for site in spec.program.calls),
             metrics=self.metrics,
             errors=shipped_errors(),
             transactions=self._transactions(spec),
@@ -246,15 +248,21 @@ class Engine:
             self.producers[name] = KafkaProducer({**config, **changes}, f"penstock-{self.first.process}")
         return self.producers[name]
 
-    def _invoker(self, name: str) -> LambdaInvoker:
-        if name not in self.invokers:
+    def _client(self, name: str) -> LambdaInvoker | HttpsClient:
+        if name not in self.clients:
             connection = self.app.connections[name]
-            assert isinstance(connection, LambdaConnection)
-            session = open_session(_aws(connection))
-            self.sessions.append(session)
-            endpoint = LambdaEndpoint(name, session.endpoint_url, session.region, ca_bundle(os.environ))
-            self.invokers[name] = LambdaInvoker(endpoint, session)
-        return self.invokers[name]
+            if isinstance(connection, HttpsConnection):
+                self.clients[name] = HttpsClient(_https(connection))
+            else:
+                assert isinstance(connection, LambdaConnection)
+                self.clients[name] = self._invoker(name, connection)
+        return self.clients[name]
+
+    def _invoker(self, name: str, connection: LambdaConnection) -> LambdaInvoker:
+        session = open_session(_aws(connection))
+        self.sessions.append(session)
+        endpoint = LambdaEndpoint(name, session.endpoint_url, session.region, ca_bundle(os.environ))
+        return LambdaInvoker(endpoint, session)
 
     def _kafka(self, name: str) -> KafkaConnection:
         connection = self.app.connections[name]
@@ -299,6 +307,20 @@ def _aws(connection: LambdaConnection) -> AwsConnection:
         access_key_id=revealed(connection.access_key_id),
         secret_access_key=revealed(connection.secret_access_key),
         session_token=revealed(connection.session_token),
+    )
+
+
+def _https(connection: HttpsConnection) -> HttpsEndpoint:
+    headers = {name: secret.get_secret_value() for name, secret in connection.headers.items()}
+    security = connection.security
+    return HttpsEndpoint(
+        connection=connection.name,
+        url=connection.url,
+        headers=tuple(headers.items()),
+        ca_bundle=security.ca_file or ca_bundle(os.environ),
+        secrets=tuple(part for value in headers.values() for part in (value, value.rpartition(" ")[2])),
+        certificate_file=security.certificate_file,
+        key_file=security.key_file,
     )
 
 

@@ -64,7 +64,7 @@ class Refused:
 
     `operator` is the stage as the dead letter names it (`$project`), `path` the exact place
     (`pipeline[3].$project.total`), `doc` the document as it entered the failing stage (None when the
-    record never became a document).
+    record never became a document). `https` is `stream.https` of a request that failed.
     """
 
     reason: str
@@ -77,6 +77,7 @@ class Refused:
     request_id: str | None = None
     executed_version: str | None = None
     stack: tuple[str, ...] = ()
+    https: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -105,3 +106,4 @@ class Meta:
     source: Mapping[str, Any]
     user: dict[str, Any] = field(default_factory=dict)
     external_function: dict[str, Any] = field(default_factory=dict)
+    https: dict[str, Any] = field(default_factory=dict)

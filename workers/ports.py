@@ -55,6 +55,7 @@ class InvokeAnswer(NamedTuple):
 
     `function_error` is `X-Amz-Function-Error` (the function ran and failed, status 200),
     `error_type` is `x-amzn-ErrorType` without its namespace, `retry_after_seconds` what the answer asks for.
+    `content_type` is only there where a `Requester` answers.
     """
 
     status: int
@@ -65,6 +66,42 @@ class InvokeAnswer(NamedTuple):
     error_type: str | None = None
     retry_after_seconds: float | None = None
     log_tail: str | None = None
+    content_type: str | None = None
+
+
+class HttpRequest(NamedTuple):
+    """One request of `$https`. `target` is path and query as they go behind the connection's URL, `headers`
+    go before the connection's of the same name, `timeout_seconds` bounds the whole request, connecting
+    included."""
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes | None
+    timeout_seconds: float
+    connect_timeout_seconds: float
+
+
+class Requester(Protocol):
+    """Makes requests to the URL of one `Https` connection. Kept by adapters/https.py and
+    tests/fakes/requester.py."""
+
+    @property
+    def url(self) -> str:
+        """The connection's URL, without a slash at its end."""
+        ...
+
+    async def send(self, request: HttpRequest) -> InvokeAnswer:
+        """Send the request, return the answer whatever its status: `status`, `body`, `content_type` and
+        `retry_after_seconds` of it. A redirect is an answer, too; none is followed.
+
+        Bounds, retries and errors are those of `Invoker.invoke`. Raises ProcessorFailed when the connection's
+        host leads to an address that is never called."""
+        ...
+
+    async def close(self) -> None:
+        """As `Invoker.close`."""
+        ...
 
 
 class Invoker(Protocol):
@@ -84,6 +121,8 @@ class Invoker(Protocol):
         """Abandon open calls and free the connections. Idempotent."""
         ...
 
+
+Client: TypeAlias = Invoker | Requester
 
 Delivered = Callable[[Any, Any], None]
 """Called once per produced record on the thread that polls the producer: (error or None, the record).

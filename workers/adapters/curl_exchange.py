@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final
@@ -120,7 +120,7 @@ class Exchange:
         return easy
 
     def prepare(
-        self, what: str, url: str, headers: list[str], body: bytes, timeout_seconds: float,
+        self, what: str, url: str, headers: Sequence[str | bytes], body: bytes | None, timeout_seconds: float,
         answer: asyncio.Future[InvokeAnswer],
     ) -> None:  # fmt: skip
         """Load the next request. `what` names the call in errors; `answer` gets its result or error."""
@@ -128,7 +128,7 @@ class Exchange:
         self._what = what
         self._attempts = 0
         self._met_dead = False
-        self._body_bytes = len(body)
+        self._body_bytes = 0 if body is None else len(body)
         easy = self.easy
         if url != self._url:
             easy.setopt(pycurl.URL, url)
@@ -138,7 +138,8 @@ class Exchange:
             easy.setopt(pycurl.TIMEOUT_MS, timeout_ms)
             self._timeout_ms = timeout_ms
         easy.setopt(pycurl.HTTPHEADER, headers)
-        easy.setopt(pycurl.POSTFIELDS, body)
+        if body is not None:
+            easy.setopt(pycurl.POSTFIELDS, body)
 
     def _permit(self, _address: str, _local_address: str, _port: int, local_port: int) -> int:
         """Called by libcurl when it is connected and about to write the request.

@@ -7,7 +7,7 @@
 | `sources` | which files there are, their text, their format |
 | `yaml_text`, `json_text`, `mongosh` (with `mongosh_tokens`, `mongosh_types`) | the formats |
 | `literals` | Extended JSON in pipelines |
-| `connections`, `kafka` (with `kafka_config`) | connections.yaml |
+| `connections`, `kafka` (with `kafka_config`), `https` | connections.yaml |
 | `substitute` | `${NAME}` and secrets from files |
 | `processors` | pipelines and their options, held against the connections |
 | `refusals`, `nearest` | problems in words |
@@ -15,6 +15,7 @@
 
 from workers.appfolder.app import App, DeadLetterTarget, ProcessorSpec
 from workers.appfolder.connections import Connection, LambdaConnection, LaterConnection, SampleConnection
+from workers.appfolder.https import HttpsConnection
 from workers.appfolder.kafka import KafkaConnection, kafka_client_config
 from workers.appfolder.limits import BadText
 from workers.appfolder.load import load_app
@@ -26,6 +27,7 @@ __all__ = [
     "BadText",
     "Connection",
     "DeadLetterTarget",
+    "HttpsConnection",
     "KafkaConnection",
     "LambdaConnection",
     "LaterConnection",

@@ -121,10 +121,11 @@ LATER: Final = frozenset({
 @dataclass(frozen=True, slots=True)
 class Connections:
     """The connections by name. `refused` are the names of those that are there and wrong (None: the whole
-    file is): what uses them is not reported a second time."""
+    file is): what uses them is not reported a second time. `files` are those that secrets were read from."""
 
     found: Mapping[str, Connection]
     refused: frozenset[str] | None
+    files: frozenset[Path] = frozenset()
 
     def is_refused(self, name: str) -> bool:
         """Whether a problem of this connection has been reported already."""
@@ -162,7 +163,7 @@ def load_connections(sources: Sources, env: Mapping[str, str]) -> Connections:
     sources.problems += replaced.problems
     if not connections and not refused:
         return Connections({}, None)
-    loaded = Connections(connections, frozenset(refused - connections.keys()))
+    loaded = Connections(connections, frozenset(refused - connections.keys()), frozenset(replaced.files))
     for name, connection in connections.items():
         if isinstance(connection, SampleConnection) and not loaded.is_refused(connection.connection_name):
             _check_sample(sources, file, name, connections.get(connection.connection_name))
@@ -216,7 +217,9 @@ def _connection(
         return None
     connection, problems = build(MODELS[kind], entry, file, path, given)
     sources.problems += problems
-    if isinstance(connection, KafkaConnection | HttpsConnection):
+    if isinstance(connection, KafkaConnection):
+        return _with_files(sources, file, path, connection)
+    if isinstance(connection, HttpsConnection):
         return _with_files(sources, file, path, connection)
     return connection
 

@@ -14,6 +14,7 @@ from topics.replay import replay_topic
 from workers.appfolder.app import DeadLetterTarget, ProcessorSpec
 from workers.appfolder.connections import Connection, Connections, LambdaConnection, LaterConnection
 from workers.appfolder.delivery import delivery_problems
+from workers.appfolder.https import HttpsConnection
 from workers.appfolder.kafka import KafkaConnection
 from workers.appfolder.literals import with_literals
 from workers.appfolder.nearest import suggest
@@ -36,6 +37,7 @@ _TAKES: Final[Mapping[str, tuple[str, type[Connection]]]] = {
     "$source": ("Kafka", KafkaConnection),
     "$emit": ("Kafka", KafkaConnection),
     "$externalFunction": ("AWSLambda", LambdaConnection),
+    "$https": ("Https", HttpsConnection),
 }
 
 

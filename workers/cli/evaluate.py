@@ -120,7 +120,16 @@ def load_answers(file: Path | None, program: Program) -> Answers:
     value = _read(file, "answers")
     called = {site.function for site in program.calls}
     if not isinstance(value, Mapping):
-        raise Invalid([Problem(str(file), "", "holds no answers", "a document: function name -> its answer")])
+        raise Invalid(
+            [
+                Problem(
+                    str(file),
+                    "",
+                    "holds no answers",
+                    "a document: function name, or connection of $https -> its answer",
+                )
+            ]
+        )
     unknown = [name for name in value if name not in called]
     if unknown:
         expected = f"the pipeline calls {', '.join(sorted(called)) or 'nothing'}"

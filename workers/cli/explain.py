@@ -69,6 +69,16 @@ def _site(site: CallSite | ThrottleSpec) -> dict[str, Any]:
     if isinstance(site, ThrottleSpec):
         limits = {"messagesPerSecond": site.messages_per_second, "bytesPerSecond": site.bytes_per_second}
         return {"path": site.path, **limits}
+    if site.https is not None:
+        https = site.https
+        return {
+            "path": site.path, "connection": site.connection, "method": https.method,
+            "onError": site.on_error, "as": site.as_path, "parallelism": site.parallelism,
+            "timeoutSeconds": site.timeout_seconds, "connectTimeoutSeconds": https.connect_timeout_seconds,
+            "sendsBody": https.sends_body, "hasPayload": site.payload is not None,
+            "retry": asdict(site.retry),
+            "retryOn": None if https.retry_on is None else sorted(map(str, https.retry_on)),
+        }  # fmt: skip
     return {
         "path": site.path, "connection": site.connection, "function": site.function,
         "execution": site.execution,
@@ -125,6 +135,16 @@ def _site_lines(number: int, site: CallSite | ThrottleSpec) -> Iterator[str]:
         limits = ((site.messages_per_second, "documents/s"), (site.bytes_per_second, "bytes/s"))
         shown = ", ".join(f"{limit:,} {unit}" for limit, unit in limits if limit is not None)
         yield f"throttle {number}: {shown} ({site.path})"
+        return
+    if site.https is not None:
+        https = site.https
+        by = "Atlas's table" if https.retry_on is None else ", ".join(sorted(map(str, https.retry_on))) or "-"
+        yield f"call site {number}: {https.method} by {site.connection} ({site.path})"
+        yield (
+            f"  as {site.as_path or '-'}, onError {site.on_error}, retryOn {by}, "
+            f"parallelism {site.parallelism}, timeout {site.timeout_seconds:g} s, "
+            f"{site.retry.max_attempts} attempts"
+        )
         return
     yield f"call site {number}: {site.function} by {site.connection} ({site.path})"
     yield (

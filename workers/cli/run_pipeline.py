@@ -15,7 +15,7 @@ from workers.pipeline.program import CallSite, Program
 from workers.pipeline.values import date_from_ms
 
 Answers: TypeAlias = Mapping[str, Any]
-"""function name -> what it answers to every call"""
+"""function name, or the connection of $https -> what it answers to every call"""
 
 Kind = Literal["result", "dropped", "refused"]
 
@@ -130,7 +130,10 @@ class Runner:
         passed: list[_Flowing] = []
         for one in flowing:
             payload = one.doc if site.payload is None else site.payload(one.doc, one.meta)
-            if isinstance(payload, Refused):
+            line = None if site.https is None else site.https.line(one.doc, one.meta)
+            if isinstance(line, Refused):
+                found.append(_refused(one.line, line))
+            elif isinstance(payload, Refused):
                 found.append(_refused(one.line, payload))
             elif site.function not in self.answers:
                 reason = f"{site.function} is not called by eval; --answers says what it answers"
@@ -138,7 +141,7 @@ class Runner:
                     Outcome(one.line, "refused", reason=reason, operator=site.operator, path=site.path)
                 )
             else:
-                meta = called(one.meta) if site.sets_meta else one.meta
+                meta = called(one.meta, site) if site.sets_meta else one.meta
                 passed.append(_Flowing(one.line, self._with_answer(site, one.doc), meta))
         return passed
 
@@ -165,10 +168,13 @@ class Runner:
                      "ts": date_from_ms(0), "key": None, "headers": []})  # fmt: skip
 
 
-def called(meta: Meta) -> Meta:
+def called(meta: Meta, site: CallSite) -> Meta:
     """As the engine leaves it after a call: here one that took no time, made for the first version."""
+    if site.https is not None:
+        of_request = {"url": "eval", "method": site.https.method, "httpStatusCode": 200, "responseTimeMs": 0}
+        return Meta(meta.source, meta.user, meta.external_function, of_request)
     of_call = {"requestId": "eval", "executedVersion": "$LATEST", "attempts": 1, "durationMs": 0}
-    return Meta(meta.source, meta.user, of_call)
+    return Meta(meta.source, meta.user, of_call, meta.https)
 
 
 def _refused(line: int, refused: Refused) -> Outcome:

@@ -112,6 +112,11 @@ def _why(origin: Origin, refused: Refused, policy: DeadLetterPolicy, now_iso: st
             "ts": origin.timestamp_ms,
         }
     }
+    if refused.https is not None:
+        meta["https"] = {
+            name: _text(value, MAX_PATH_CHARACTERS) if isinstance(value, str) else value
+            for name, value in refused.https.items()
+        }
     if origin.replays:
         # Beside the coordinates it tells this dead letter from the one that was replayed.
         meta["replays"] = origin.replays

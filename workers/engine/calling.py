@@ -10,13 +10,14 @@ from typing import Any, Protocol
 
 from topics.codecs import json as codec
 from topics.codecs.errors import CodecError
-from workers.calls.contract import UNSET, CallFailure, judge_error
+from workers.calls.contract import UNSET, CallFailure, Verdict, judge, judge_error
 from workers.calls.error_table import ErrorTable
 from workers.calls.identity import ClientContext, document_id, record_id
 from workers.calls.retry import RetryPolicy
 from workers.counting import Metrics
 from workers.engine.call_tally import CallTally
 from workers.engine.letters import internal
+from workers.engine.meta import called
 from workers.engine.partition import Slot
 from workers.errors import ProcessorFailed, Retryable
 from workers.model import Document, Meta, Refused
@@ -136,6 +137,15 @@ class Calls:
             self.tally.attempted(time.monotonic() - began, len(body))
         self.tally.received += len(answer.body)
         return answer
+
+    def judge(self, answer: InvokeAnswer) -> Verdict:
+        """What a whole answer means."""
+        site = self.site
+        return judge(answer, site.execution, self.errors, envelope=site.response == "envelope")
+
+    def meta_after(self, job: Job, answer: InvokeAnswer | None, seconds: float) -> Meta:
+        """The document's meta with what is known of its call."""
+        return called(job.meta, answer, job.attempts + 1, seconds)
 
     def begin(self, job: Job) -> Refused | None:
         """Take up where an earlier owner of the record's partition stopped, and find the document's

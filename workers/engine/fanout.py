@@ -11,13 +11,13 @@ import asyncio
 import random
 import time
 from collections import deque
+from typing import Any, ClassVar
 
-from workers.calls.contract import Answered, CallFailure, Verdict, judge
+from workers.calls.contract import Answered, CallFailure, Verdict
 from workers.calls.gate import Gate
 from workers.calls.retry import delay_after
 from workers.engine.call_tally import outcome_of
 from workers.engine.calling import Caller, Calls, Job
-from workers.engine.meta import called
 from workers.errors import ProcessorFailed
 from workers.model import Document, Refused
 from workers.pipeline.program import CallSite
@@ -28,13 +28,15 @@ from workers.settings import GATED_PER_PLACE, WAITING_PER_PLACE
 class Fanout:
     """One call site at work. Keeps `sites.Site`."""
 
+    CALLS: ClassVar[Any] = Calls
+
     def __init__(
         self, index: int, site: CallSite, invoker: Invoker, caller: Caller, *, is_first: bool
     ) -> None:
         """`is_first`: no call stands before it, so nothing was done with what waits here."""
         self.site = site
         self._is_first = is_first
-        self._calls = Calls(index, site, invoker, caller)
+        self._calls: Calls = self.CALLS(index, site, invoker, caller)
         self._done = self._calls.done
         self._on_crash = caller.on_crash
         self._waiting: deque[Job] = deque()
@@ -175,9 +177,8 @@ class Fanout:
             self._done.failed(job, f"{self.site.path}: {error}")
 
     async def _call_with(self, job: Job, body: bytes) -> None:
-        calls, partition, site = self._calls, job.slot.partition, self.site
+        calls, partition = self._calls, job.slot.partition
         context, identity = calls.context, job.name()
-        is_envelope = site.response == "envelope"
         began = time.monotonic()
         while True:
             sent = None if context is None else context.of_document(identity, job.attempts + 1)
@@ -188,7 +189,7 @@ class Fanout:
                 verdict = found
             else:
                 answer = found
-                verdict = judge(found, site.execution, calls.errors, envelope=is_envelope)
+                verdict = calls.judge(found)
             if isinstance(verdict, Answered) or not (verdict.retryable and calls.retry.allows(verdict)):
                 break
             jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
@@ -210,7 +211,7 @@ class Fanout:
     def _after(self, job: Job, verdict: Verdict, answer: InvokeAnswer | None, seconds: float) -> None:
         calls = self._calls
         if self.site.sets_meta:
-            job.meta = called(job.meta, answer, job.attempts + 1, seconds)
+            job.meta = calls.meta_after(job, answer, seconds)
         if isinstance(verdict, CallFailure):
             calls.went_wrong(job, verdict, job.attempts + 1, answer)
             return

@@ -23,6 +23,7 @@ class RecordMeta(Meta):
         self._source: dict[str, Any] | None = None
         self.user = {}
         self.external_function = {}
+        self.https = {}
 
     @property  # type: ignore[override]
     def source(self) -> dict[str, Any]:
@@ -57,7 +58,16 @@ def called(meta: Meta | None, answer: InvokeAnswer | None, attempts: int, second
     if answer is not None and answer.executed_version is not None:
         found["executedVersion"] = answer.executed_version
     found |= {"attempts": attempts, "durationMs": round(seconds * 1000)}
-    return Meta({} if meta is None else meta.source, {} if meta is None else meta.user, found)
+    if meta is None:
+        return Meta({}, {}, found)
+    return Meta(meta.source, meta.user, found, meta.https)
+
+
+def requested(meta: Meta | None, https: dict[str, Any]) -> Meta:
+    """The same after a request; `https` is what `stream.https` gives."""
+    if meta is None:
+        return Meta({}, {}, {}, https)
+    return Meta(meta.source, meta.user, meta.external_function, https)
 
 
 def origin_of(record: SourceRecord) -> Origin:

@@ -32,7 +32,7 @@ from workers.logs import log_event
 from workers.metrics import DRAIN_SECONDS, LOOP_SLICE_SECONDS, PARTITIONS_HELD, REBALANCES
 from workers.model import Document, Meta, Position, TopicPartition
 from workers.pipeline.program import Program
-from workers.ports import Batch, Invoker, Membership, Producer, Source, Transactions
+from workers.ports import Batch, Client, Membership, Producer, Source, Transactions
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Parts:
 
     results: Producer | None
     dead_letters: Producer
-    invokers: tuple[Invoker, ...]
+    invokers: tuple[Client, ...]
     metrics: Metrics
     errors: ErrorTable
     transactions: Transactions | None = None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from workers.engine.batches import BatchFanout
 from workers.engine.calling import Caller, Job
 from workers.engine.fanout import Fanout
+from workers.engine.https_calls import HttpsFanout
 from workers.engine.throttle import Throttled
 from workers.pipeline.program import CallSite, Program
-from workers.ports import Invoker
+from workers.ports import Client
 
 
 class Site(Protocol):
@@ -61,15 +62,17 @@ class Site(Protocol):
         ...
 
 
-def sites_of(program: Program, invokers: Sequence[Invoker], caller: Caller) -> tuple[Site, ...]:
-    """`invokers` has one for each `$externalFunction`, in order."""
-    left = iter(invokers)
+def sites_of(program: Program, clients: Sequence[Client], caller: Caller) -> tuple[Site, ...]:
+    """`clients` has one for each call site, in order: an Invoker for `$externalFunction`, a Requester for
+    `$https`."""
+    left = iter(clients)
     found: list[Site] = []
     for index, site in enumerate(program.call_sites):
         is_first = not any(isinstance(earlier, CallSite) for earlier in program.call_sites[:index])
         if isinstance(site, CallSite):
-            made = Fanout if site.batch is None else BatchFanout
-            found.append(made(index, site, next(left), caller, is_first=is_first))
+            client: Any = next(left)
+            made: Any = HttpsFanout if site.https else BatchFanout if site.batch else Fanout
+            found.append(made(index, site, client, caller, is_first=is_first))
         else:
             found.append(Throttled(index, site, caller, is_first=is_first))
     return tuple(found)

@@ -13,7 +13,7 @@ from workers.engine.processor import Processor
 from workers.errors import Fatal
 from workers.logs import log_event
 from workers.metrics import PRODUCER_OUTSTANDING
-from workers.ports import Invoker, Producer
+from workers.ports import Client, Producer
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Worker:
         self,
         processors: Sequence[Processor],
         producers: Mapping[str, Producer],
-        invokers: Sequence[Invoker],
+        invokers: Sequence[Client],
         metrics: Metrics,
         publish: Callable[[Mapping[str, Any]], None],
     ) -> None:

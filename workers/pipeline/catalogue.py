@@ -102,6 +102,7 @@ STAGES: Final[Mapping[str, StageType]] = {
 EDGE_STAGES: Final[Mapping[str, str]] = {
     "$source": "Names the topics that documents come from; the first stage.",
     "$externalFunction": "Calls a function with each document.",
+    "$https": "Makes an HTTP request with each document.",
     "$throttle": (
         "Lets documents pass at a rate, in each engine process; the others wait, most of them in Kafka. No "
         "second sees more than 1.1 times the rate. Several may stand in a pipeline; `penstock eval` holds "
@@ -116,7 +117,6 @@ STAGES_NOT_YET: Final[Mapping[str, str]] = {
     "$cachedLookup": "call a function that looks it up",
     "$merge": "$emit to a topic, and a connector from there",
     "$out": "$emit to a topic",
-    "$https": "$externalFunction with a function that makes the request",
     "$vectorSearch": "call a function that searches",
     "$tumblingWindow": "windows are to come",
     "$hoppingWindow": "windows are to come",

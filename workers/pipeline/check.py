@@ -99,7 +99,8 @@ class Checker:
         if name in self._not_yet:
             self.wrong(path, f"{name} is not in Penstock yet", self._not_yet[name])
         else:
-            hint = nearest(name, [*self._stages, "$source", "$emit", "$externalFunction", "$throttle"])
+            edges = ("$source", "$emit", "$externalFunction", "$https", "$throttle")
+            hint = nearest(name, [*self._stages, *edges])
             self.wrong(path, f"unknown stage {name}", hint and f"did you mean {hint}?")
         return None
 

@@ -23,10 +23,12 @@ from workers.pipeline.parse import Parser
 from workers.pipeline.paths import split, with_value
 from workers.pipeline.program import CallSite, Program, Reading, Segment, ThrottleSpec
 from workers.pipeline.reading import compile_reading
+from workers.pipeline.requesting import compile_request
 from workers.pipeline.segment import compile_segment, one_document
 from workers.pipeline.spec import CallSpec, EmitSpec, StageSpec
 from workers.pipeline.stages.emit import parse_emit
 from workers.pipeline.stages.external_function import parse_external_function
+from workers.pipeline.stages.https import parse_https
 from workers.pipeline.stages.source import ReadSpec, parse_source
 from workers.pipeline.stages.throttle import parse_throttle
 from workers.pipeline.unit import StageMark, Unit, depth_of
@@ -158,6 +160,8 @@ def _stage(checker: Checker, parts: _Parts, name: str, spec: Any, path: str, is_
             checker.wrong(path, "$emit before another stage", "$emit last, and once")
     elif name == "$externalFunction":
         _cut(parts, parse_external_function(checker, spec, path))
+    elif name == "$https":
+        _cut(parts, parse_https(checker, spec, path, is_last=is_last))
     elif name == "$throttle":
         _cut(parts, parse_throttle(checker, spec, path))
     else:
@@ -179,9 +183,12 @@ def _check_ends(checker: Checker, names: Sequence[str]) -> None:
     if names[0] != "$source":
         checker.wrong("pipeline[0]", f"{names[0]} as the first stage", "$source")
     # What is not in Penstock yet has been refused by its own name already.
-    if names[-1] not in ("$emit", "$externalFunction") and names[-1] not in catalogue.STAGES_NOT_YET:
+    if (
+        names[-1] not in ("$emit", "$externalFunction", "$https")
+        and names[-1] not in catalogue.STAGES_NOT_YET
+    ):
         place = f"pipeline[{len(names) - 1}]"
-        checker.wrong(place, f"{names[-1]} as the last stage", "$emit or $externalFunction")
+        checker.wrong(place, f"{names[-1]} as the last stage", "$emit, $externalFunction or $https")
 
 
 def _call_site(spec: CallSpec) -> CallSite:
@@ -209,6 +216,7 @@ def _call_site(spec: CallSpec) -> CallSite:
         partition_by=None if spec.partition_by is None else _partition_key(spec.partition_by, spec),
         batch=spec.batch,
         identity_field=spec.identity_field,
+        https=None if spec.https is None else compile_request(spec.https, spec.operator, spec.path),
     )
 
 
@@ -233,12 +241,13 @@ def _sending_source(
 def _is_read(call: CallSpec, entries: Sequence[tuple[str, Any, str]]) -> bool:
     """Whether a stage after the call reads what `$meta` knows of it. A text that only looks so counts, too:
     it costs 2 us a call."""
+    mine = f"stream.{call.operator.removeprefix('$')}"
     waiting = [spec for _, spec, path in entries[[path for *_, path in entries].index(call.path) + 1 :]]
     while waiting:
         spec = waiting.pop()
         if isinstance(spec, Mapping):
             place = spec.get("$meta")
-            if place.__class__ is str and (place == "stream" or place.startswith("stream.externalFunction")):
+            if place.__class__ is str and (place == "stream" or place.startswith(mine)):
                 return True
             waiting += spec.values()
         elif isinstance(spec, list | tuple):
@@ -278,6 +287,7 @@ def _warnings(parts: _Parts) -> list[str]:
     for number, call in enumerate(parts.sites):
         if not isinstance(call, CallSpec):
             continue
+        found += call.warnings
         if not call.parallelism_given and call.execution == "sync":
             usual = f"parallelism is {DEFAULT_PARALLELISM} (Atlas: 1)"
             found.append(f"{call.path}: {usual}; write `parallelism: 1` for one call at a time")

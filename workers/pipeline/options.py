@@ -1,4 +1,4 @@
-"""The options of `$source`, `$externalFunction` and `$emit` as data: for editors and for the docs.
+"""The options of `$source`, `$externalFunction`, `$https` and `$emit` as data: for editors and for the docs.
 
 The stages' own modules read and judge them; a test holds the names here against the names that they know.
 """
@@ -6,7 +6,7 @@ The stages' own modules read and judge them; a test holds the names here against
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from workers.pipeline.call_fields import DEFAULT_PARALLELISM, MAX_PARALLELISM, PAYLOAD_STAGES
@@ -15,6 +15,12 @@ from workers.pipeline.stages.external_function import (
     DEFAULT_BATCH_DELAY_SECONDS,
     DEFAULT_BATCH_RECORDS,
     MAX_BATCH_RECORDS,
+)
+from workers.pipeline.stages.https import (
+    DEFAULT_CONNECT_SECONDS,
+    DEFAULT_REQUEST_SECONDS,
+    MAX_REQUEST_SECONDS,
+    RETRY_WORDS,
 )
 from workers.pipeline.stages.throttle import MAX_RATE
 from workers.pipeline.wire import KEY_WRITERS
@@ -211,6 +217,70 @@ EXTERNAL_FUNCTION: Final = (
     ),
 )
 
+_NAMED: Final[Schema] = {"type": "object", "additionalProperties": EXPRESSION}
+_SECONDS: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": MAX_REQUEST_SECONDS}
+
+
+def _as_in_calls(name: str) -> Option:
+    """An option that `$https` takes as `$externalFunction` does."""
+    return next(option for option in EXTERNAL_FUNCTION if option.name == name)
+
+
+HTTPS: Final = (
+    Option("connectionName", "text", "An Https connection.", TEXT, is_required=True),
+    Option("path", "expression", "Goes behind the connection's URL; must give a string.", EXPRESSION),
+    Option("parameters", "document", "The query: names with numbers, strings or booleans.", _NAMED),
+    _choice("method", ("GET", "POST", "PUT", "PATCH", "DELETE"), "The request's method.", "GET"),
+    Option("headers", "document", "Names with strings, before the connection's of the same name.", _NAMED),
+    Option("as", "path", "The field to set to the answer; required unless the stage is the last.", TEXT),
+    Option(
+        "onError",
+        "dlq / ignore / fail",
+        "What becomes of a document whose request failed: dead-lettered, passed on without `as`, or a "
+        "processor that stops. For which failures: docs/https.md.",
+        {"enum": ["dlq", "ignore", "fail", "DLQ", "Ignore", "Fail"]},
+        default="dlq",
+    ),
+    replace(_as_in_calls("payload"), default="the whole document with POST, PUT and PATCH, else no body"),
+    Option(
+        "config",
+        "document",
+        "Bounds, and how the answer is read.",
+        {},
+        inner=(
+            Option(
+                "connectionTimeoutSec", "whole number", "Seconds to connect.", _SECONDS,
+                default=str(DEFAULT_CONNECT_SECONDS),
+            ),
+            Option(
+                "requestTimeoutSec", "whole number", "Seconds for one attempt, connecting included.",
+                _SECONDS, default=str(DEFAULT_REQUEST_SECONDS),
+            ),
+            Option(
+                "parseJsonStrings", "boolean", "Texts in the answer that are JSON objects or arrays become "
+                "those.", {"type": "boolean"}, default="false",
+            ),
+        ),
+    ),
+    replace(_as_in_calls("parallelism"), meaning="Requests at once."),
+    replace(_as_in_calls("partitionBy"), meaning="Requests of one value never overlap."),
+    _duration("timeout", "`config.requestTimeoutSec` as a duration.", f"{DEFAULT_REQUEST_SECONDS}s"),
+    _as_in_calls("retry"),
+    Option(
+        "retryOn",
+        "array",
+        f"What is tried again: statuses, or {', '.join(f'`{word}`' for word in RETRY_WORDS)}. All other "
+        "failures but 401, 403, 407 and redirects are `onError`'s.",
+        {
+            "type": "array",
+            "items": {
+                "anyOf": [{"enum": list(RETRY_WORDS)}, {"type": "integer", "minimum": 300, "maximum": 599}]
+            },
+        },
+        default="Atlas's status table (docs/https.md)",
+    ),
+)  # fmt: skip
+
 _RATE: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": MAX_RATE}
 
 THROTTLE: Final = (
@@ -272,6 +342,7 @@ EMIT_BESIDE: Final = _EMIT_CONFIG
 OPTIONS: Final[Mapping[str, Sequence[Option]]] = {
     "$source": SOURCE,
     "$externalFunction": EXTERNAL_FUNCTION,
+    "$https": HTTPS,
     "$throttle": THROTTLE,
     "$emit": EMIT,
 }

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from workers.model import Document, Dropped, Emission, Headers, Many, Meta, Refused
 
@@ -104,9 +104,39 @@ class BatchSpec:
     contract: Contract = "records"
 
 
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+RetryOn = frozenset[int | str]
+"""What is tried again: statuses, `4xx` and `5xx`, and `connection`, `timeout`, `unknown`."""
+
+
+class RequestLine(NamedTuple):
+    """What a document makes of a request beside its body: `target` is path and query, percent-encoded, as it
+    goes behind the connection's URL; header names are unique without regard to case."""
+
+    target: str
+    headers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpsSpec:
+    """What `$https` has beside other calls.
+
+    `line` makes the request's path, query and headers out of a document (a Refused is always dead-lettered).
+    `sends_body`: the request has one. `retry_on` None is Atlas's status table.
+    """
+
+    method: Method
+    line: Callable[[Document, Meta | None], RequestLine | Refused]
+    sends_body: bool
+    connect_timeout_seconds: float = 30.0
+    parse_json_strings: bool = False
+    retry_on: RetryOn | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class CallSite:
-    """One `$externalFunction`.
+    """One `$externalFunction`, or one `$https`: then `https` is there, and `function` is the connection's
+    name.
 
     `payload` makes the document to send out of the document at hand (a Refused is always dead-lettered);
     None sends the document itself. `set_result` gives a copy of the document with the answer set at `as`.
@@ -135,6 +165,7 @@ class CallSite:
     batch: BatchSpec | None = None
     identity_field: str | None = None
     sends_source: bool = False
+    https: HttpsSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,5 +224,5 @@ class Program:
 
     @property
     def calls(self) -> tuple[CallSite, ...]:
-        """The call sites that call a function."""
+        """The call sites that call a function or make a request."""
         return tuple(site for site in self.call_sites if isinstance(site, CallSite))

@@ -77,6 +77,18 @@ EDGE_EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
             "retry": {"maxAttempts": 3},
         }
     },
+    "$https": {
+        "$https": {
+            "connectionName": "geocoder",
+            "path": {"$concat": ["v1/places/", "$country"]},
+            "parameters": {"q": "$address.city", "limit": 1},
+            "headers": {"X-Request-Id": {"$toString": "$_id"}},
+            "as": "place",
+            "onError": "ignore",
+            "config": {"requestTimeoutSec": 5},
+            "retryOn": [408, 429, "5xx", "connection", "timeout"],
+        }
+    },
     "$throttle": {"$throttle": {"messagesPerSec": 100, "bytesPerSec": 1_000_000}},
     "$emit": {
         "$emit": {

@@ -94,7 +94,9 @@ class SegmentEmitter(Emitter):
 
 def fork(meta: Meta | None) -> Meta | None:
     """A meta of its own for one of several documents that came of one."""
-    return None if meta is None else Meta(meta.source, dict(meta.user), dict(meta.external_function))
+    if meta is None:
+        return None
+    return Meta(meta.source, dict(meta.user), dict(meta.external_function), dict(meta.https))
 
 
 def compile_segment(stages: Sequence[StageSpec], dead_letter_name: str = "") -> Segment:

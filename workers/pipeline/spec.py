@@ -9,7 +9,16 @@ from typing import Any, Literal, Protocol
 from topics.codecs import DateFormat, OutputFormat
 from workers.model import Document, Refused
 from workers.pipeline.nodes import Const, Emitting, Node, Scope
-from workers.pipeline.program import BatchSpec, OnError, ProducerOptions, RetrySpec, SinkKeyFormat, SourceSpec
+from workers.pipeline.program import (
+    BatchSpec,
+    Method,
+    OnError,
+    ProducerOptions,
+    RetryOn,
+    RetrySpec,
+    SinkKeyFormat,
+    SourceSpec,
+)
 
 __all__ = [
     "CallSpec",
@@ -108,8 +117,22 @@ class StageSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestSpec:
+    """What `$https` has beside other calls, checked: names with expressions."""
+
+    method: Method
+    path: Node | None
+    parameters: tuple[tuple[str, Node], ...]
+    headers: tuple[tuple[str, Node], ...]
+    sends_body: bool
+    connect_timeout_seconds: float
+    parse_json_strings: bool
+    retry_on: RetryOn | None
+
+
+@dataclass(frozen=True, slots=True)
 class CallSpec:
-    """`$externalFunction`, checked."""
+    """`$externalFunction` or `$https`, checked. `https` is what the latter has beside the former."""
 
     path: str
     connection: str
@@ -127,6 +150,8 @@ class CallSpec:
     batch: BatchSpec | None = None
     identity_field: str | None = None
     operator: str = "$externalFunction"
+    https: RequestSpec | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def test_connections_may_be_a_list_with_names(tmp_path: Path) -> None:
     """Atlas's form: a list of documents, each with its name."""
     text = """
     - {name: kafka, type: Kafka, bootstrapServers: ["a:9092", "b:9093"]}
-    - {name: later, type: Https, url: "https://example.com", headers: {Authorization: x}}
+    - {name: later, type: S3, aws: {roleArn: x}}
     """
     app = load(tmp_path, text)
     assert kafka(app).bootstrap_servers == ("a:9092", "b:9093")
@@ -183,12 +183,12 @@ def test_every_unset_variable_is_named_with_its_place(tmp_path: Path) -> None:
     [
         ("{}", "", "a mapping", "connections by their names"),
         ("a: 5", "a", "found 5", "a mapping with type"),
-        ("a: {}", "a.type", "is missing", "known: Kafka, AWSLambda, Sample"),
+        ("a: {}", "a.type", "is missing", "known: Kafka, AWSLambda, Https, Sample"),
         ("a: {type: kafkaa}", "a.type", "found 'kafkaa'", "did you mean Kafka?"),
         ("'a b': {type: Kafka}", "a b.name", "found 'a b'", "letters, digits"),
         ("a: {name: b, type: Kafka}", "a.name", "found 'b'", "a, or no name"),
         ("[{type: Kafka}]", "[0].name", "is missing", "required"),
-        ("[{name: a, type: Https}, {name: a, type: Https}]", "[1]", "'a' a second time", "once"),
+        ("[{name: a, type: S3}, {name: a, type: S3}]", "[1]", "'a' a second time", "once"),
         ("a: {type: Kafka}", "a.bootstrapServers", "is missing", "kafka-1:9092"),
         ("a: {type: Kafka, bootstrapServers: localhost}", "a.bootstrapServers", "'localhost'", "host:port"),
         ("a: {type: Kafka, bootstrapServers: []}", "a.bootstrapServers", "a list", "at least one"),

@@ -158,7 +158,7 @@ def test_options_are_read_with_their_units(tmp_path: Path) -> None:
         ("- $source: {connectionName: kafka, topic: orders}\n- $emit: {connectionName: functions, topic: x}",
          "pipeline[1].$emit.connectionName", "of type AWSLambda", "a Kafka connection"),
         ("- $source: {connectionName: kafka, topic: orders}\n- $emit: {connectionName: web, topic: x}",
-         "pipeline[1].$emit.connectionName", "of type Https", "Https is not in Penstock yet"),
+         "pipeline[1].$emit.connectionName", "of type S3", "S3 is not in Penstock yet"),
         ("- $source: {connectionName: kafka, topic: orders}\n"
          "- $externalFunction: {connectionName: functions, "
          "functionName: 'arn:aws:lambda:us-east-1:123456789012:function:f', as: x}",
@@ -169,7 +169,7 @@ def test_what_is_wrong_with_a_processor_is_named(
     tmp_path: Path, text: str, path: str, found: str, expected: str
 ) -> None:
     """The place, what stands there, what would be right."""
-    connections = CONNECTIONS + "web: {type: Https, url: 'https://example.com'}\n"
+    connections = CONNECTIONS + "web: {type: S3}\n"
     all_of_them = problems(tmp_path, {"processors/orders.yaml": text, "connections.yaml": connections})
     matching = [one for one in all_of_them if one.path == path and found in one.found]
     assert matching, [str(one) for one in all_of_them]

@@ -20,6 +20,8 @@ def stream_meta(meta: Meta | None, parts: tuple[str, ...]) -> Any:
     known: dict[str, Any] = {**meta.user, "source": dict(meta.source)}
     if meta.external_function:
         known["externalFunction"] = meta.external_function
+    if meta.https:
+        known["https"] = meta.https
     return read(known, parts)
 
 
@@ -43,7 +45,8 @@ META: Final = Operator(
     meaning=(
         "What is known of a document beside its body: `stream.source.{type, topic, partition, offset, key, "
         "headers, ts}`; after a call `stream.externalFunction.{requestId, executedVersion, attempts, "
-        "durationMs}` of the last one; what `$setStreamMeta` set."
+        "durationMs}` of the last one; after `$https` `stream.https.{url, method, httpStatusCode, "
+        "responseTimeMs}`; what `$setStreamMeta` set."
     ),
     example=Example({"$type": {"$meta": "stream.source.topic"}}, "missing"),
     emit=_emit,
