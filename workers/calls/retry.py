@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from workers.calls.contract import CallFailure
+from workers.calls.error_table import Reaction, Then
 from workers.calls.split import may_split
 
 OnUnknown = Literal["retry", "onError"]
@@ -89,7 +90,11 @@ def decide(policy: RetryPolicy, failure: CallFailure, spent: Spent, jitter: floa
     if not policy.allows(failure):
         return Decision("onError")
     entry = failure.entry
-    for action in ("onError",) if entry is None else (entry.reaction, entry.then or "onError"):
+    if entry is None:
+        chain: tuple[Reaction | Then, ...] = ("retry",) if failure.retryable else ()
+    else:
+        chain = (entry.reaction, entry.then or "onError")
+    for action in chain:
         match action:
             case "hold" | "fail" | "notReady":
                 return Decision(action)

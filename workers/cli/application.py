@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "dev": Entry("dev", "Run an app on this machine: embedded Kafka, function host, worker, sample data."),
     "validate": Entry("validate", "Check an app folder and report everything that is wrong with it."),
     "explain": Entry("explain", "Show how a processor is compiled: segments, call sites, generated code."),
+    "explain-error": Entry("explain_error", "Say what an error of a call means, and what is done about it."),
     "eval": Entry("evaluate", "Run a pipeline over a file of documents, without Kafka."),
     "schema": Entry("schema", "Print a JSON Schema of processors or connections, for editors."),
     "worker": Entry("worker", "Run the processors of an app folder."),

@@ -1,0 +1,71 @@
+"""`penstock explain-error`, and the page that is printed from the same table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.run_command import penstock
+from workers.adapters.error_file import shipped_errors
+from workers.calls.errors_page import as_markdown
+
+PAGE = Path(__file__).parents[3] / "docs" / "errors.md"
+
+
+def test_an_error_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    """What it means, whose fault it is, what is done, what a person can do."""
+    ran = penstock(capsys, "explain-error", "EC2UnexpectedException")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines() == [
+        "EC2UnexpectedException (Lambda's API, HTTP 502)",
+        "  means:    EC2 answered Lambda with an error that Lambda does not know; EC2ErrorCode in the answer "
+        "names it.",
+        "  scope:    function",
+        "  Penstock: retry up to 3 times, then hold",
+        "  ran:      no",
+        "  you:      Look the EC2ErrorCode up.",
+    ]
+
+
+def test_a_name_with_two_rows_shows_both(capsys: pytest.CaptureFixture[str]) -> None:
+    """The message decides between them."""
+    ran = penstock(capsys, "explain-error", "runtime.exiterror", "--json")
+    assert [one["message"] for one in ran.data] == ["signal: killed", None]
+    text = penstock(capsys, "explain-error", "Runtime.ExitError").out
+    assert "\n\nRuntime.ExitError (errors of the function)\n" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("ResourceConflictExeption", "did you mean ResourceConflictException?"),
+        ("xyzzy", "penstock explain-error --list"),
+    ],
+)
+def test_an_unknown_name_is_bad_input(capsys: pytest.CaptureFixture[str], name: str, hint: str) -> None:
+    """With the nearest one, if there is one."""
+    ran = penstock(capsys, "explain-error", name)
+    assert (ran.code, ran.out) == (2, "")
+    assert hint in ran.err
+
+
+@pytest.mark.parametrize("arguments", [[], ["NotSent", "--list"], ["NotSent", "--markdown"]])
+def test_it_wants_a_name_or_the_list(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    """One of both."""
+    ran = penstock(capsys, "explain-error", *arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert "a name or --list" in ran.err
+
+
+def test_the_list_has_every_row(capsys: pytest.CaptureFixture[str]) -> None:
+    """For people and for programs."""
+    entries = shipped_errors().entries
+    assert len(penstock(capsys, "explain-error", "--list", "--json").data) == len(entries)
+    assert len(penstock(capsys, "explain-error", "--list").out.splitlines()) == len(entries) + 1
+
+
+def test_the_page_is_in_step(capsys: pytest.CaptureFixture[str]) -> None:
+    """docs/errors.md is what `penstock explain-error --markdown` prints; run that again after a change."""
+    assert PAGE.read_text(encoding="utf-8") == as_markdown(shipped_errors())
+    assert penstock(capsys, "explain-error", "--markdown").out == as_markdown(shipped_errors())
