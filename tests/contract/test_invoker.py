@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.callers import TokenIssuer, gate_for
 from tests.fakes.function_host import embedded_host, write_functions
 from tests.fakes.invoker import FakeInvoker
 from tests.fakes.lambda_behaviour import MAX_ASYNC_BYTES, MAX_SYNC_BYTES, Behaviour, Fate
-from tests.fakes.lambda_client import invoker_for
+from tests.fakes.lambda_client import KEYS, StaticKeys, invoker_for
 from tests.fakes.lambda_stub import LambdaStub
+from workers.adapters.sigv4 import Credentials
 from workers.errors import NotSent, Retryable, TimedOut, UnknownOutcome
 from workers.ports import InvocationType, InvokeAnswer, Invoker, InvokeRequest
 
@@ -273,3 +275,38 @@ class TestLambdaInvokerOnTheFunctionHost(InvokerContract):
             invoker = invoker_for(host.host.endpoint)
             yield invoker
             await invoker.close()
+
+
+class TestLambdaInvokerOnAHostThatKnowsItsCallers(InvokerContract):
+    """The same where every request has to be signed by a key of the host's accounts."""
+
+    @pytest.fixture
+    async def invoker(self, tmp_path: Path) -> AsyncIterator[Invoker]:
+        gate = gate_for(tmp_path, TokenIssuer())
+        async with embedded_host(write_functions(tmp_path, FUNCTIONS), identify=gate.identify) as host:
+            invoker = invoker_for(host.host.endpoint)
+            yield invoker
+            await invoker.close()
+
+    @pytest.mark.parametrize(
+        ("keys", "error_type"),
+        [
+            (Credentials(KEYS.access_key_id, "another-secret-0000"), "InvalidSignatureException"),
+            (Credentials("AKIDOTHER", KEYS.secret_access_key), "UnrecognizedClientException"),
+            (
+                Credentials(KEYS.access_key_id, KEYS.secret_access_key, "a-session"),
+                "UnrecognizedClientException",
+            ),
+        ],
+    )
+    async def test_wrong_keys_are_an_answer_and_are_asked_for_anew(
+        self, tmp_path: Path, keys: Credentials, error_type: str
+    ) -> None:
+        """403 with AWS's code, and the source of the keys learns that they were refused."""
+        source, gate = StaticKeys(keys), gate_for(tmp_path, TokenIssuer())
+        async with embedded_host(write_functions(tmp_path, FUNCTIONS), identify=gate.identify) as host:
+            invoker = invoker_for(host.host.endpoint, source)
+            answer = await call(invoker, "echo")
+            await invoker.close()
+        assert (answer.status, answer.error_type) == (403, error_type)
+        assert source.refusals == [keys]

@@ -12,6 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.fakes.callers import TokenIssuer, gate_for
 from tests.fakes.function_host import Answer, EmbeddedHost, embedded_host
 from workers.functions import HostSettings
 
@@ -33,8 +34,9 @@ async def _orders(request: web.BaseRequest) -> web.StreamResponse:
 
 
 @asynccontextmanager
-async def _host(folder: Path) -> AsyncIterator[EmbeddedHost]:
-    """The folder, served beside the orders' site that its environment names."""
+async def _host(folder: Path, issuer: TokenIssuer | None = None) -> AsyncIterator[EmbeddedHost]:
+    """The folder, served beside the orders' site that its environment names; with an issuer to callers who
+    have its tokens alone."""
     runner = web.ServerRunner(web.Server(_orders), shutdown_timeout=0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -42,8 +44,10 @@ async def _host(folder: Path) -> AsyncIterator[EmbeddedHost]:
     shutil.copytree(FOLDER, folder)
     environment = folder / "environments" / "development.json"
     environment.write_text(environment.read_text("utf-8").replace("127.0.0.1:8080", site), "utf-8")
+    identify = None if issuer is None else gate_for(folder, issuer).identify
+    settings = HostSettings(http_allow=(site,))
     try:
-        async with embedded_host(folder, HostSettings(http_allow=(site,)), env=SECRETS) as host:
+        async with embedded_host(folder, settings, env=SECRETS, identify=identify) as host:
             yield host
     finally:
         await runner.cleanup()
@@ -112,3 +116,43 @@ async def test_what_may_not_run_says_why(tmp_path: Path) -> None:
     assert texts[2] == "You must call addOne() with a number"
     error = abroad.json()
     assert (error["errorType"], error["errorMessage"]) == ("RangeError", "there is no VAT rate for XX")
+
+
+async def test_users_with_tokens_get_what_the_manifest_lets_them(tmp_path: Path) -> None:
+    """Every function for a user of the support team, for another one, and for nobody."""
+    issuer = TokenIssuer()
+    events = {
+        "addOne": 41, "difference": 5, "orders/archive": ORDER, "orders/cancel": "o-1",
+        "orders/enrich": ORDER, "orders/notify": ORDER, "sign": {"sub": "a"}, "usesDatabase": {},
+        "usesPackages": {}, "utils/sum": 1, "utils/vat": 1, "whoAmI": {},
+    }  # fmt: skip
+    expired = issuer.token("ann", exp=1)
+    tokens = {"ann": issuer.token("ann", role="support"), "bob": issuer.token("bob", role="sales")}
+    async with _host(tmp_path / "app", issuer) as host:
+        known = {
+            who: {
+                name: await host.call(name, event, Authorization=f"Bearer {token}")
+                for name, event in events.items()
+            }
+            for who, token in tokens.items()
+        }
+        unknown = [await host.call(name, event) for name, event in events.items()]
+        late = [
+            await host.call(name, event, Authorization=f"Bearer {expired}") for name, event in events.items()
+        ]
+    assert {answer.headers["x-amzn-ErrorType"] for answer in unknown} == {
+        "MissingAuthenticationTokenException"
+    }
+    assert {answer.headers["x-amzn-ErrorType"] for answer in late} == {"ExpiredTokenException"}
+    outcome = {
+        who: {name: answer.function_error or answer.status for name, answer in found.items()}
+        for who, found in known.items()
+    }
+    ran = dict.fromkeys(events, 200) | {"usesDatabase": "Unhandled", "usesPackages": "Unhandled"}
+    assert outcome["ann"] == {**ran, "utils/sum": 403, "utils/vat": 403}
+    assert outcome["bob"] == {**outcome["ann"], "orders/cancel": 403}
+    assert known["ann"]["orders/cancel"].json() == {"cancelled": "o-1", "by": "ann"}
+    assert known["ann"]["orders/archive"].json()["bySystem"] is True
+    assert known["bob"]["sign"].json()["decoded"] == {"sub": "a", "by": "65f0c0ffee65f0c0ffee65f0"}
+    user = known["bob"]["whoAmI"].json()["user"]
+    assert (user["id"], user["type"], user["data"]) == ("bob", "normal", {"role": "sales"})
