@@ -101,22 +101,25 @@ def parse_https(checker: Checker, spec: Any, path: str, *, is_last: bool) -> Cal
 
 
 def _path(checker: Checker, fields: Fields) -> Node | None:
-    given = fields.has("path")
     node = fields.expression("path")
-    if not given or not isinstance(node, Const):
+    fixed = _fixed(checker, node, fields.at("path"))
+    if fixed is None:
         return node
-    if node.value.__class__ is str and ("?" in node.value or "#" in node.value):
-        checker.wrong(fields.at("path"), f"{node.value!r} with a query or fragment", "`parameters` for those")
+    if fixed.value.__class__ is str and ("?" in fixed.value or "#" in fixed.value):
+        checker.wrong(
+            fields.at("path"), f"{fixed.value!r} with a query or fragment", "`parameters` for those"
+        )
     else:
-        _fits(checker, fields.at("path"), path_text, node.value)
+        _fits(checker, fields.at("path"), path_text, fixed.value)
     return node
 
 
 def _parameters(checker: Checker, fields: Fields) -> tuple[tuple[str, Node], ...]:
     found = _named(checker, fields, "parameters")
     for name, node in found:
-        if isinstance(node, Const):
-            _fits(checker, node.path, parameter_text, name, node.value)
+        fixed = _fixed(checker, node, f"{fields.at('parameters')}.{name}")
+        if fixed is not None:
+            _fits(checker, fixed.path, parameter_text, name, fixed.value)
     return tuple(found)
 
 
@@ -130,15 +133,18 @@ def _headers(checker: Checker, fields: Fields) -> tuple[tuple[tuple[str, Node], 
         checker.wrong(fields.at("headers"), f"{len(entries)} headers", f"at most {MAX_HEADERS}")
     for name, node in entries:
         place, lower = f"{fields.at('headers')}.{name}", name.lower()
+        fixed = _fixed(checker, node, place)
         if lower in OWN_HEADERS:
             checker.wrong(place, f"the header {name}", "headers other than those that Penstock sets itself")
         elif lower in found:
             checker.wrong(place, f"the header {name} a second time", "each header once, whatever its case")
-        elif isinstance(node, Const) and node.value.__class__ is not str:
-            checker.wrong(place, f"a header that is {type_name(node.value)}", "a string, or an expression")
         elif not is_header_name(name):
             warnings.append(f"{place}: no name that a header can have; it is not sent")
-        elif isinstance(node, Const) and not is_header_value(node.value):
+        elif fixed is None:
+            found[lower] = (name, node)
+        elif fixed.value.__class__ is not str:
+            checker.wrong(place, f"a header that is {type_name(fixed.value)}", "a string, or an expression")
+        elif not is_header_value(fixed.value):
             warnings.append(f"{place}: no value that a header can have; it is not sent")
         else:
             found[lower] = (name, node)
@@ -211,6 +217,12 @@ def _retry_on(checker: Checker, fields: Fields) -> RetryOn | None:
         else:
             checker.wrong(f"{place}[{at}]", describe(one), _RETRY_RULE)
     return frozenset(found)
+
+
+def _fixed(checker: Checker, node: Node | None, place: str) -> Const | None:
+    """What is known at start. A constant stands in for an expression with a problem, too: that is none."""
+    is_wrong = any(problem.path.startswith(place) for problem in checker.problems)
+    return node if isinstance(node, Const) and not is_wrong else None
 
 
 def _fits(checker: Checker, place: str, write: Callable[..., str], *values: Any) -> None:
