@@ -19,10 +19,12 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.fakes.callers import ENV, TokenIssuer, write_accounts
+from tests.fakes.callers import API_KEY, ENV, TokenIssuer, write_accounts
 from tests.fakes.function_host import ADD_ONE, write_functions
 from tests.fakes.lambda_client import KEYS
 from tests.process.cli.programs import start
+from workers.cli import functions_run
+from workers.errors import Fatal
 from workers.functions.descriptions import MAX_PAGE
 
 AWS = Path(sys.executable).with_name("aws")
@@ -283,3 +285,15 @@ def test_what_the_host_has_not_says_what_there_is(endpoint: str) -> None:
     }
     with pytest.raises(lambdas.exceptions.ResourceNotFoundException, match="function:nobody"):
         lambdas.get_function(FunctionName="nobody")
+
+
+def test_the_function_log_is_read_with_an_api_key(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`penstock functions logs` sends the key of the environment; without one it says what is missing."""
+    with client(endpoint).invoke(FunctionName="whoami")["Payload"] as body:
+        body.read()
+    monkeypatch.setenv("PENSTOCK_FUNCTIONS_API_KEY", API_KEY)
+    last = list(functions_run.entries(endpoint, "whoami", 1, follow=False))
+    assert [(one["status"], one["user"]["id"]) for one in last] == [("ok", "worker")]
+    monkeypatch.delenv("PENSTOCK_FUNCTIONS_API_KEY")
+    with pytest.raises(Fatal, match="answered 403; PENSTOCK_FUNCTIONS_API_KEY holds no key that it knows"):
+        list(functions_run.entries(endpoint, "whoami", 1, follow=False))

@@ -163,3 +163,12 @@ def test_a_set_keeps_the_keys_that_can_check() -> None:
     for text in ("{", "[]", '{"keys": 1}', json.dumps({"keys": others}), json.dumps({"keys": [good] * 101})):
         with pytest.raises(BadKeySet):
             parse_key_set(text)
+
+
+@pytest.mark.parametrize("token", ["\udcff.a.b", "é.é.é", f"{encoded(b'[' * 5000)}.a.b"])
+async def test_no_text_breaks_the_check_of_a_token(token: str) -> None:
+    """Bytes that are no text, and JSON nested so deep that reading it fails."""
+    assert await refusal(believing(FIRST), token) == "UnrecognizedClientException"
+    head, _, signature = FIRST.token().split(".")
+    nested = f"{head}.{encoded(b'[' * 5000)}.{signature}"
+    assert await refusal(believing(FIRST), nested) == "UnrecognizedClientException"

@@ -186,3 +186,22 @@ def test_paths_and_queries_have_one_spelling() -> None:
     assert canonical_path("/a//b/../c/./d%2Fe/") == "/a/c/d%252Fe/"
     assert canonical_path("") == "/"
     assert canonical_query("b=2&a=%7e&a=$x&c") == "a=%24x&a=~&b=2&c="
+
+
+@given(
+    text=st.binary(max_size=60).map(lambda data: data.decode("utf-8", "surrogateescape")),
+    place=st.sampled_from(["authorization", "x-amz-date", "host", "path", "query", "region", "signature"]),
+)
+def test_no_text_breaks_the_check(text: str, place: str) -> None:
+    """Bytes that are no UTF-8 arrive as halves of surrogate pairs: refused like any other text."""
+    request, now = signed()
+    headers = copied(request)
+    if place in ("authorization", "x-amz-date", "host"):
+        headers[place] = text
+    elif place == "region":
+        headers["Authorization"] = headers["Authorization"].replace("eu-west-1", text or "-")
+    elif place == "signature":
+        headers["Authorization"] = headers["Authorization"][:-64] + (text or "-")
+    path = f"/{text}" if place == "path" else request.path
+    query = f"a={text}" if place == "query" else ""
+    assert refusal(made("POST", path, query, headers, b"41"), now).status == 403

@@ -7,14 +7,13 @@ import logging
 import time
 from typing import Final
 
-from aiohttp import web
-
 from workers.functions.answers import ApiError
 from workers.functions.authentication import refusals
 from workers.functions.authentication.accounts import Accounts
 from workers.functions.authentication.signature import ALGORITHM, Signatures, SignedRequest
 from workers.functions.authentication.tokens import Tokens
 from workers.functions.context import User
+from workers.functions.http_request import RequestHead
 
 log = logging.getLogger("penstock.functions")
 
@@ -45,7 +44,7 @@ class Gate:
         """End what fetches keys."""
         await self._tokens.close()
 
-    async def identify(self, request: web.BaseRequest, body: bytes) -> User | None:
+    async def identify(self, request: RequestHead, body: bytes) -> User | None:
         """The user of a request. Raises ApiError: 403, or 503 when a token's keys cannot be fetched."""
         try:
             return await self._user(request, body)
@@ -54,7 +53,7 @@ class Gate:
             log.info("caller refused", extra={"code": refused.code, "address": request.remote})
             raise
 
-    async def _user(self, request: web.BaseRequest, body: bytes) -> User:
+    async def _user(self, request: RequestHead, body: bytes) -> User:
         headers = request.headers
         authorization = headers.getall("authorization", [])
         if len(authorization) > 1:

@@ -110,6 +110,8 @@ class Signatures:
 
 def _credential(header: str) -> _Credential:
     """The parts of `AWS4-HMAC-SHA256 Credential=..., SignedHeaders=..., Signature=...`."""
+    if not header.isascii():
+        raise refusals.incomplete("Authorization header must be ASCII.")
     parts = dict(part.strip().partition("=")[::2] for part in header.removeprefix(ALGORITHM).split(","))
     for name in ("Credential", "SignedHeaders", "Signature"):
         if not parts.get(name):
@@ -178,7 +180,7 @@ def canonical_path(path: str) -> str:
         elif part not in ("", "."):
             kept.append(part)
     ends = "/" if kept and path.endswith("/") else ""
-    return quote("/" + "/".join(kept) + ends, safe="/~")
+    return quote("/" + "/".join(kept) + ends, safe="/~", errors="surrogateescape")
 
 
 def canonical_query(query: str) -> str:

@@ -33,7 +33,7 @@ class Tokens:
         try:
             header = jwt.get_unverified_header(token)
             claimed = jwt.decode(token, options={"verify_signature": False}).get("iss")
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, ValueError, RecursionError):  # no text at all, or JSON nested without end
             raise refusals.unknown() from None
         issuer = self._issuers.get(claimed) if isinstance(claimed, str) else None
         if issuer is None or header.get("alg") not in issuer.algorithms:
