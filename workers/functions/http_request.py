@@ -1,18 +1,43 @@
-"""What a call knows of the HTTP request that caused it. Pure, but for reading aiohttp's request."""
+"""What a call knows of the HTTP request that caused it. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
-from aiohttp import web
+from multidict import CIMultiDictProxy
 
 from workers.functions.answers import ApiError
 from workers.functions.context import Request, User
 
-Identify: TypeAlias = Callable[[web.BaseRequest, bytes], Awaitable[User | None]]
+
+class RequestHead(Protocol):
+    """A request without its body; aiohttp's requests are such."""
+
+    @property
+    def method(self) -> str:
+        """In capitals."""
+        ...
+
+    @property
+    def raw_path(self) -> str:
+        """Path and query as they were sent."""
+        ...
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        """All of them, in their order."""
+        ...
+
+    @property
+    def remote(self) -> str | None:
+        """The caller's address."""
+        ...
+
+
+Identify: TypeAlias = Callable[[RequestHead, bytes], Awaitable[User | None]]
 """Who sends a request, given its body (a signature covers it); None when nobody has to say who they are.
 Raises ApiError 403."""
 
@@ -27,7 +52,7 @@ _PROOFS: Final = frozenset(
 )  # fmt: skip
 
 
-def request_of(request: web.BaseRequest) -> Request:
+def request_of(request: RequestHead) -> Request:
     """The request without its body and without what authenticates it."""
     headers: dict[str, list[str]] = {}
     for name, value in request.headers.items():
