@@ -9,34 +9,36 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import resource
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import uvloop
 from pydantic import SecretStr
 
 from workers import logs
-from workers.adapters.allocation import settle_memory
+from workers.adapters.allocation import raise_descriptor_limit, settle_memory
+from workers.adapters.aws_clients import AwsClients
 from workers.adapters.aws_connection import AwsConnection
-from workers.adapters.aws_session import AwsSession, open_session
 from workers.adapters.error_file import shipped_errors
 from workers.adapters.https import HttpsClient, HttpsEndpoint
 from workers.adapters.kafka_consumer import KafkaSource
 from workers.adapters.kafka_poll import PollThread
-from workers.adapters.kafka_producer import KafkaProducer, sink_config
+from workers.adapters.kafka_producer import KafkaProducer, producer_name, sink_config
+from workers.adapters.kafka_requests import SignsIn
 from workers.adapters.kafka_source_settings import SourceSettings
 from workers.adapters.kafka_transactions import KafkaTransactions
-from workers.adapters.lambda_http import LambdaEndpoint, LambdaInvoker
+from workers.adapters.lambda_http import LambdaInvoker
 from workers.adapters.slot_claim import SlotClaim
 from workers.adapters.supervisor_pipe import FirstLine, Frames, listen, read_first_line
 from workers.adapters.trust import ca_bundle
 from workers.appfolder import (
     App,
+    Connection,
     HttpsConnection,
     KafkaConnection,
     LambdaConnection,
@@ -44,6 +46,15 @@ from workers.appfolder import (
     kafka_client_config,
     load_app,
 )
+from workers.appfolder.preflight import (
+    functions_of,
+    judged,
+    lambda_connections,
+    preflight_of,
+    with_timeouts,
+)
+from workers.appfolder.rotation import Rotation
+from workers.calls.preflight import Misfit
 from workers.counting import Metrics
 from workers.emit.dead_letter import DeadLetterPolicy
 from workers.engine.intake import Intake
@@ -74,7 +85,7 @@ def engine_main() -> int:
         first = read_first_line()
         app = load_app(Path(first.app), os.environ)
         specs = choose(app, first.processors)
-        _raise_descriptor_limit()
+        raise_descriptor_limit()
         settle_memory()
         uvloop.run(Engine(app, specs, first, frames, service).run())
     except Invalid as error:
@@ -118,12 +129,14 @@ class Engine:
     specs: tuple[ProcessorSpec, ...]
     first: FirstLine
     frames: Frames
+    rotation: Rotation = field(init=False)
+    aws: AwsClients = field(init=False)
     service: ServiceSettings = field(default_factory=ServiceSettings)
     settings: EngineSettings = field(default_factory=EngineSettings)
     metrics: Metrics = field(default_factory=Metrics)
     producers: dict[str, KafkaProducer] = field(default_factory=dict)
     clients: dict[str, LambdaInvoker | HttpsClient] = field(default_factory=dict)
-    sessions: list[AwsSession] = field(default_factory=list)
+    signed_in: dict[str, list[SignsIn]] = field(default_factory=lambda: defaultdict(list))
     slot: SlotClaim | None = None
 
     async def run(self) -> None:
@@ -139,16 +152,23 @@ class Engine:
         def poll_crashed(error: BaseException) -> None:
             loop.call_soon_threadsafe(crashed, error)
 
+        self.rotation = Rotation(self.app.folder, os.environ, self.app.connections)
+        self.aws = aws_clients(self.settings, self.rotation)
+        await self.aws.open(map(_aws, lambda_connections(self.app, self.specs)))
+        refused = await self._preflight()
         poll = PollThread(poll_crashed)
         processors = [self._processor(spec, crashed) for spec in self.specs]
         self.metrics.gauge(BUILD_INFO, _version(), sys.version.split()[0]).set(1)
-        worker = Worker(
-            processors, self.producers, tuple(self.clients.values()), self.metrics, self.frames.publish
-        )
+        worker = Worker(processors, self.producers, tuple(self.clients.values()), self.metrics, self._publish)
         listen(loop, worker.stop)
         poll.start()
+        secrets = asyncio.create_task(self._watch_secrets())
         try:
             for spec, processor in zip(self.specs, processors, strict=True):
+                if spec.name in refused:
+                    processor.error = refused[spec.name]
+                    processor.halt()
+                    continue
                 source = self._source(spec, Intake(loop, processor, processor.settings.revoke_drain_seconds))
                 processor.start(source)
                 poll.add(source)
@@ -160,10 +180,47 @@ class Engine:
         finally:
             # Beside the loop: a revocation may be waiting for the engine's word.
             await asyncio.to_thread(poll.end)
-            for session in self.sessions:
-                session.close()
+            secrets.cancel()
+            self.aws.close()
             if self.slot is not None:
                 self.slot.release()
+
+    async def _preflight(self) -> dict[str, str]:
+        """Why processors cannot be started, by name. Other misfits are logged; call sites learn how long
+        their functions may run."""
+        learnt = await self.aws.learn(functions_of(self.app, self.specs))
+        refused: dict[str, str] = {}
+        for spec in self.specs:
+            for connection, misfit in judged(spec, learnt):
+                is_refused = misfit.is_certain and preflight_of(self.app, connection) == "fail"
+                if is_refused:
+                    refused.setdefault(spec.name, str(misfit))
+                level = logging.ERROR if is_refused else logging.WARNING
+                logs.log_event(log, level, "preflight_misfit", processor=spec.name, reason=str(misfit))
+        self.specs = tuple(with_timeouts(spec, learnt) for spec in self.specs)
+        return refused
+
+    def _publish(self, frame: Mapping[str, Any]) -> None:
+        trouble = self.aws.trouble()
+        self.frames.publish({**frame, "ready": False, "trouble": trouble} if trouble else frame)
+
+    async def _watch_secrets(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.secrets_look_seconds)
+            rotated = await asyncio.to_thread(self.rotation.look)
+            for connection in rotated.connections:
+                self._rotate(connection)
+            for name in rotated.renewed:
+                logs.log_event(log, logging.WARNING, "certificate_replaced", connection=name)
+
+    def _rotate(self, connection: Connection) -> None:
+        if isinstance(connection, LambdaConnection):
+            self.aws.rotated(_aws(connection))
+        elif isinstance(connection, KafkaConnection) and (who := connection.authentication) is not None:
+            if who.username is not None and who.password is not None:
+                for client in self.signed_in[connection.name]:
+                    client.sign_in_as(who.username, who.password.get_secret_value())
+        logs.log_event(log, logging.INFO, "secrets_renewed", connection=connection.name)
 
     def _processor(self, spec: ProcessorSpec, crashed: Callable[[BaseException], None]) -> Processor:
         settings = self.settings.with_options(spec.options)
@@ -207,7 +264,7 @@ class Engine:
         limits = RoomLimits(
             settings.max_buffered_records, settings.max_buffered_bytes, settings.hold_before_pause_seconds
         )
-        return KafkaSource(
+        made = KafkaSource(
             SourceSettings(
                 processor=spec.name,
                 group_id=source.group_id or default_group(spec.name),
@@ -224,6 +281,8 @@ class Engine:
             ),
             events,
         )
+        self.signed_in[source.connection].append(made)
+        return made
 
     def _transactions(self, spec: ProcessorSpec) -> KafkaTransactions | None:
         """A transactional client of a processor's own: its id is what a successor takes over."""
@@ -235,7 +294,9 @@ class Engine:
         config = kafka_client_config(self._kafka(spec.program.source.connection), "producer")
         sink = spec.program.sink
         changes = sink_config(config, None, sink.producer.compression) if sink is not None else {}
-        return KafkaTransactions({**config, **changes}, self.slot.transactional_id(spec.name))
+        made = KafkaTransactions({**config, **changes}, self.slot.transactional_id(spec.name))
+        self.signed_in[spec.program.source.connection].append(made)
+        return made
 
     def _producer(self, connection: str, options: ProducerOptions = _AS_CONNECTED) -> KafkaProducer:
         """One client for each connection, shared: 100 processors would cost 100 threads and more
@@ -246,6 +307,7 @@ class Engine:
         name = producer_name(connection, changes) if changes else connection
         if name not in self.producers:
             self.producers[name] = KafkaProducer({**config, **changes}, f"penstock-{self.first.process}")
+            self.signed_in[connection].append(self.producers[name])
         return self.producers[name]
 
     def _client(self, name: str) -> LambdaInvoker | HttpsClient:
@@ -254,20 +316,33 @@ class Engine:
             if isinstance(connection, HttpsConnection):
                 self.clients[name] = HttpsClient(_https(connection))
             else:
-                assert isinstance(connection, LambdaConnection)
-                self.clients[name] = self._invoker(name, connection)
+                self.clients[name] = self.aws.invoker(name)
         return self.clients[name]
-
-    def _invoker(self, name: str, connection: LambdaConnection) -> LambdaInvoker:
-        session = open_session(_aws(connection))
-        self.sessions.append(session)
-        endpoint = LambdaEndpoint(name, session.endpoint_url, session.region, ca_bundle(os.environ))
-        return LambdaInvoker(endpoint, session)
 
     def _kafka(self, name: str) -> KafkaConnection:
         connection = self.app.connections[name]
         assert isinstance(connection, KafkaConnection)
         return connection
+
+
+def aws_clients(settings: EngineSettings, rotation: Rotation) -> AwsClients:
+    def reread(name: str) -> AwsConnection | None:
+        found = rotation.reread(name)
+        return _aws(found) if isinstance(found, LambdaConnection) else None
+
+    return AwsClients(settings, ca_bundle(os.environ), reread)
+
+
+async def check_live(app: App) -> list[Misfit]:
+    """What AWS says against the call sites of an app folder, whatever its connections say of `preflight`.
+    Raises Invalid for connections that cannot be opened."""
+    clients = aws_clients(EngineSettings(), Rotation(app.folder, os.environ, app.connections))
+    await clients.open(map(_aws, lambda_connections(app, app.processors)))
+    try:
+        learnt = await clients.learn(functions_of(app, app.processors, all_of_them=True))
+        return [misfit for spec in app.processors for _, misfit in judged(spec, learnt)]
+    finally:
+        await clients.close_all()
 
 
 def _transaction_settings(spec: ProcessorSpec, settings: EngineSettings) -> TransactionSettings | None:
@@ -281,12 +356,6 @@ def _transaction_settings(spec: ProcessorSpec, settings: EngineSettings) -> Tran
         max_records=settings.max_transaction_records,
         max_bytes=settings.max_transaction_bytes,
     )
-
-
-def producer_name(connection: str, changes: Mapping[str, object]) -> str:
-    """How metrics call a client that differs from its connection: `kafka (acks=1, compression.type=zstd)`."""
-    said = [f"{name}={changes[name]}" for name in ("acks", "compression.type") if name in changes]
-    return f"{connection} ({', '.join(said)})"
 
 
 def default_group(processor: str) -> str:
@@ -329,10 +398,3 @@ def _version() -> str:
         return version("penstock")
     except PackageNotFoundError:
         return "unknown"
-
-
-def _raise_descriptor_limit() -> None:
-    """Each connection to a broker or function is a descriptor: 100 processors took 806, soft limits are often
-    1,024."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import resource
 from typing import Final
 
 # Parameters of mallopt(3).
@@ -47,3 +48,10 @@ def settle_memory() -> bool:
     }
     refused = [parameter for parameter, value in wanted.items() if mallopt(parameter, value) != 1]
     return not refused
+
+
+def raise_descriptor_limit() -> None:
+    """Each connection to a broker or function is a descriptor: 100 processors took 806, soft limits are often
+    1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -43,7 +43,7 @@ RENEW_AT_MOST_EVERY_SECONDS: Final = 5.0
 LOOK_SOON_SECONDS: Final = 1.0
 ROLE_SESSION_NAME: Final = "penstock"
 _STS: Final = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "max_attempts": 3})
-_AWS_HOST: Final = re.compile(r"https://[^/]+\.(amazonaws\.com|amazonaws\.com\.cn|api\.aws)(:\d+)?(/|$)")
+AWS_HOST: Final = re.compile(r"https://[^/]+\.(amazonaws\.com|amazonaws\.com\.cn|api\.aws)(:\d+)?(/|$)")
 # A function host that checks no signatures takes any key; everything is signed all the same.
 PLACEHOLDER: Final = Credentials("penstock", "penstock")
 
@@ -228,7 +228,7 @@ def open_session(
     def again() -> RefreshableCredentials | Credentials:
         return _reopened((reread and reread()) or connection, region)
 
-    if found is None and connection.role_arn is None and not _AWS_HOST.match(endpoint):
+    if found is None and connection.role_arn is None and not AWS_HOST.match(endpoint):
         return AwsSession(connection, region, endpoint, PLACEHOLDER, again)
     if found is None:
         wanted = "accessKeyId and secretAccessKey here, AWS_ACCESS_KEY_ID, a profile, or a role of the pod"
@@ -269,7 +269,7 @@ def _boto3_session(connection: AwsConnection) -> Any:
     if (
         connection.endpoint_url is not None
         and connection.role_arn is None
-        and not _AWS_HOST.match(connection.endpoint_url)
+        and not AWS_HOST.match(connection.endpoint_url)
     ):
         # A function host beside us: do not ask the instance's metadata, which for 2 s answers nobody.
         core.get_component("credential_provider").remove("iam-role")

@@ -13,7 +13,7 @@ import orjson
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from workers.adapters.aws_session import AwsSession
+from workers.adapters.aws_session import AWS_HOST, AwsSession
 from workers.adapters.curl_exchange import is_loopback
 from workers.adapters.lambda_http import LambdaInvoker
 from workers.adapters.sigv4 import Credentials
@@ -34,9 +34,14 @@ async def learn(
     said in the facts."""
     places = asyncio.Semaphore(AT_ONCE)
 
+    deadline = asyncio.get_running_loop().time() + limit_seconds
+
     async def one(function: str) -> Facts:
-        async with places:
-            return await _facts(session, invoker, function, limit_seconds)
+        try:
+            async with asyncio.timeout_at(deadline), places:
+                return await _facts(session, invoker, function, limit_seconds)
+        except TimeoutError:
+            return Facts(0, message=f"not within {limit_seconds:g} s", region=session.region)
 
     names = sorted(set(functions))
     return dict(zip(names, await asyncio.gather(*map(one, names)), strict=True))
@@ -44,20 +49,18 @@ async def learn(
 
 async def _facts(session: AwsSession, invoker: LambdaInvoker, function: str, limit_seconds: float) -> Facts:
     try:
-        async with asyncio.timeout(limit_seconds):
-            answer = await invoker.invoke(InvokeRequest(function, b"{}", "DryRun", limit_seconds))
-            if answer.status != 204:
-                said = _message(answer.body)
-                return Facts(answer.status, answer.error_type or "", said, region=session.region)
-            keys = await session.fetch()
-            found = await asyncio.to_thread(_configuration, session, keys, function, limit_seconds)
-            return Facts(region=session.region, configuration=found)
+        answer = await invoker.invoke(InvokeRequest(function, b"{}", "DryRun", limit_seconds))
+        if answer.status != 204:
+            said = _message(answer.body)
+            kind, is_hosted = answer.error_type or "", not AWS_HOST.match(session.endpoint_url)
+            return Facts(answer.status, kind, said, region=session.region, is_hosted=is_hosted)
+        keys = await session.fetch()
+        found = await asyncio.to_thread(_configuration, session, keys, function, limit_seconds)
+        return Facts(region=session.region, configuration=found)
     except ProcessorFailed as error:
         return Facts(0, refused=str(error), region=session.region)
     except Retryable as error:
         return Facts(0, message=str(error)[:MESSAGE_CHARACTERS], region=session.region)
-    except TimeoutError:
-        return Facts(0, message=f"not within {limit_seconds:g} s", region=session.region)
 
 
 def _message(body: bytes) -> str:

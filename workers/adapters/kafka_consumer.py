@@ -166,7 +166,7 @@ class KafkaSource(Requests):
         settings = self._settings
         config = settings.client(self._rebuild.protocol)
         config |= {"error_cb": self._on_error, "on_commit": self._commits.on_commit}
-        config |= self._fetched.of_new_client()
+        config |= self._fetched.of_new_client() | self._sign_in
         try:
             self._consumer = Consumer(config, logger=log)
             self._replay.changed(self._consumer, self._now)

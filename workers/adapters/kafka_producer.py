@@ -11,6 +11,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka import Producer as Client
 
 from workers.adapters.kafka_errors import send_failure
+from workers.adapters.kafka_requests import sign_in
 from workers.logs import log_event
 from workers.model import Headers
 from workers.ports import Delivered, SendFailure, SourceRecord
@@ -54,6 +55,12 @@ def sink_config(
     wanted = {"acks": acks, "compression.type": compression}
     found = {name: value for name, value in wanted.items() if value is not None and value != usual[name]}
     return {**found, **_WEAK} if "acks" in found else dict(found)
+
+
+def producer_name(connection: str, changes: Mapping[str, object]) -> str:
+    """How metrics call a client that differs from its connection: `kafka (acks=1, compression.type=zstd)`."""
+    said = [f"{name}={changes[name]}" for name in ("acks", "compression.type") if name in changes]
+    return f"{connection} ({', '.join(said)})"
 
 
 class KafkaProducer:
@@ -171,6 +178,13 @@ class KafkaProducer:
         self._produce = self._client.produce
         # Last: what came back just now may have said once more that the old client is broken.
         self._is_broken = False
+
+    def sign_in_as(self, username: str, password: str) -> None:
+        """Authenticate new connections and new clients like this; open connections stay."""
+        self._config |= sign_in(username, password)
+        self._client.set_sasl_credentials(username, password)
+        if self._alone is not None:
+            self._alone.sign_in_as(username, password)
 
     def close(self) -> None:
         if self._alone is not None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as ClientPartition
@@ -25,6 +25,14 @@ Positions: TypeAlias = Mapping[TopicPartition, Position]
 ASK_SECONDS: Final = 5.0
 
 
+class SignsIn(Protocol):
+    """A Kafka client whose password can be changed."""
+
+    def sign_in_as(self, username: str, password: str) -> None:
+        """Authenticate new connections and new clients like this; open connections stay."""
+        ...
+
+
 class Requests:
     """The half of the port `Source` that any thread calls: what it asks for is done in the next turn of the
     poll thread. Bounded by who asks: room is given back once, and the engine waits for one answer before its
@@ -37,6 +45,7 @@ class Requests:
         self._transacted: deque[Positions] = deque()
         self._freed: deque[tuple[TopicPartition, int, int]] = deque()
         self._questions: deque[Callable[[Consumer | None], None]] = deque()
+        self._sign_in: dict[str, str] = {}
 
     def commit(self, positions: Positions) -> None:
         self._wanted.append(positions)
@@ -46,6 +55,16 @@ class Requests:
 
     def transacted(self, positions: Positions) -> None:
         self._transacted.append(positions)
+
+    def sign_in_as(self, username: str, password: str) -> None:
+        """Authenticate new connections of the client, and new clients, like this. Open connections stay."""
+        self._sign_in = sign_in(username, password)
+
+        def change(consumer: Consumer | None) -> None:
+            if consumer is not None:
+                consumer.set_sasl_credentials(username, password)
+
+        self._ask(change)
 
     def membership(self) -> Future[Membership | None]:
         return self._ask(self.member)
@@ -87,6 +106,11 @@ class Requests:
 
         self._questions.append(reply)
         return future
+
+
+def sign_in(username: str, password: str) -> dict[str, str]:
+    """As settings of a client that has yet to be made."""
+    return {"sasl.username": username, "sasl.password": password}
 
 
 def _positions(consumer: Consumer | None, partitions: Sequence[TopicPartition]) -> Positions | None:

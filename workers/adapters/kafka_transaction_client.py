@@ -89,6 +89,10 @@ class TransactionClient:
         self._may_be_committed = False
         self._is_given_up = False
 
+    def sign_in_as(self, username: str, password: str) -> None:
+        """Any thread: authenticate new connections like this."""
+        self._client.set_sasl_credentials(username, password)
+
     def give_up(self) -> bool:
         """Any thread: the client is not waited for any more and commits nothing from now on. True when a
         commit was under way, so that its outcome is in doubt."""

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 
 from confluent_kafka import KafkaException
 
+from workers.adapters.kafka_requests import sign_in
 from workers.adapters.kafka_transaction_client import (
     COMMIT_SECONDS,
     INIT_SECONDS,
@@ -83,6 +84,12 @@ class KafkaTransactions:
         self._left_behind: list[Thread] = []
         self._client: TransactionClient | None = None
         self._is_closed = False
+
+    def sign_in_as(self, username: str, password: str) -> None:
+        """Authenticate new connections and new clients like this; open connections stay."""
+        self._config |= sign_in(username, password)
+        if self._client is not None:
+            self._client.sign_in_as(username, password)
 
     async def run(
         self, records: Sequence[Produced], alone: Collection[int], offsets: object

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -232,7 +233,8 @@ def _with_files(sources: Sources, file: str, path: str, connection: C) -> C:
         given = getattr(connection.security, name)
         if given is None:
             continue
-        whole = (sources.folder / given).resolve()
+        # Links stay: behind the one of a mounted secret the file is another one after each renewal.
+        whole = Path(os.path.abspath(sources.folder / given))
         if not _is_readable(whole):
             place = f"{path}.security.{fields[name].alias}"
             sources.refuse(file, place, f"{given} is no file that can be read", "a path from the app folder")

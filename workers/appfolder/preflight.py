@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
-from workers.appfolder.app import ProcessorSpec
+from workers.appfolder.app import App, ProcessorSpec
+from workers.appfolder.connections import LambdaConnection
 from workers.calls.preflight import Facts, Misfit, Wanted, client_timeout, misfits
 from workers.pipeline.program import CallSite
 from workers.settings import FUNCTION_RUN_SECONDS
@@ -20,13 +21,37 @@ def lambda_sites(spec: ProcessorSpec) -> Iterator[CallSite]:
     return (site for site in spec.program.calls if site.operator == "$externalFunction")
 
 
-def judged(spec: ProcessorSpec, learnt: Learnt) -> list[Misfit]:
-    """What does not fit, call site by call site; nothing of those that were not asked about."""
-    found: list[Misfit] = []
+def lambda_connections(app: App, specs: Iterable[ProcessorSpec]) -> list[LambdaConnection]:
+    """The AWS connections that call sites use."""
+    names = sorted({site.connection for spec in specs for site in lambda_sites(spec)})
+    return [found for name in names if isinstance(found := app.connections[name], LambdaConnection)]
+
+
+def functions_of(
+    app: App, specs: Iterable[ProcessorSpec], *, all_of_them: bool = False
+) -> dict[str, set[str]]:
+    """The functions to ask about before the first record, by connection: not those of `preflight: off`."""
+    asked: dict[str, set[str]] = {}
+    for spec in specs:
+        for site in lambda_sites(spec):
+            if all_of_them or preflight_of(app, site.connection) != "off":
+                asked.setdefault(site.connection, set()).add(site.function)
+    return asked
+
+
+def preflight_of(app: App, connection: str) -> str:
+    """`fail`, `warn` or `off`, as the connection says."""
+    found = app.connections[connection]
+    return found.preflight if isinstance(found, LambdaConnection) else "off"
+
+
+def judged(spec: ProcessorSpec, learnt: Learnt) -> list[tuple[str, Misfit]]:
+    """What does not fit, each with its connection's name; nothing of functions that were not asked about."""
+    found: list[tuple[str, Misfit]] = []
     for site in lambda_sites(spec):
         facts = learnt.get((site.connection, site.function))
         if facts is not None:
-            found += misfits(_wanted(spec, site), facts)
+            found += [(site.connection, misfit) for misfit in misfits(_wanted(spec, site), facts)]
     return found
 
 

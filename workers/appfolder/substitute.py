@@ -22,13 +22,15 @@ _RULE: Final = "${NAME}, ${NAME:-default}, ${file:/path}; $${ for a plain ${"
 
 @dataclass(slots=True)
 class Substitution:
-    """Replaces references. `given` holds the paths whose value came from elsewhere: they are never shown."""
+    """Replaces references. `given` holds the paths whose value came from elsewhere: they are never shown;
+    `files` the files that were read, as they were named."""
 
     env: Mapping[str, str]
     folder: Path
     file: str
     problems: list[Problem] = field(default_factory=list)
     given: set[str] = field(default_factory=set)
+    files: set[Path] = field(default_factory=set)
 
     def apply(self, value: Any, path: str = "") -> Any:
         """A copy of `value` with every reference in its texts replaced.
@@ -82,6 +84,7 @@ class Substitution:
         if not name:
             self._refuse(path, "a file without a name", "the path of a file")
             return ""
+        self.files.add(self.folder / name)
         try:
             return read_text(self.folder / name, MAX_SECRET_BYTES).removesuffix("\n").removesuffix("\r")
         except BadText as error:

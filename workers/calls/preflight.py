@@ -75,13 +75,16 @@ class Configuration:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What was learnt about one function. `status` of the DryRun: 204 where it may be called, 0 where nothing
-    answered, as `message` says; `refused` is why there are no keys, `region` what the connection calls."""
+    answered, as `message` says; `refused` is why there are no keys, `region` what the connection calls.
+    `is_hosted`: not AWS answered but a function host, which may decide about each call by its arguments.
+    """
 
     status: int = 204
     error_type: str = ""
     message: str = ""
     refused: str = ""
     region: str = ""
+    is_hosted: bool = False
     configuration: Configuration = field(default_factory=Configuration)
 
 
@@ -136,7 +139,10 @@ def _refusal(wanted: Wanted, facts: Facts) -> Misfit | None:
         return Misfit(wanted.where, f"there is no function {function}", expected, is_certain=True)
     if facts.error_type == "AccessDeniedException":
         expected = "allow lambda:InvokeFunction on it to the connection's identity"
-        return Misfit(wanted.where, f"no permission to call {function}", expected, is_certain=True)
+        said = f"no permission to call {function}"
+        if facts.is_hosted:
+            expected = "a function that is not private, and whose can_evaluate lets calls pass"
+        return Misfit(wanted.where, said, expected, is_certain=not facts.is_hosted)
     if status == 403:
         expected = "keys that AWS takes"
         return Misfit(wanted.where, f"AWS refuses the keys ({kind})", expected, is_certain=True)

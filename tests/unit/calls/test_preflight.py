@@ -100,6 +100,10 @@ DOUBTS: dict[str, tuple[Wanted, Facts, str]] = {
         "score is being deployed or idle (state Active, last update InProgress); calls wait until it is "
         "Active",
     ),
+    "a private function": (
+        SITE, Facts(403, "AccessDeniedException", is_hosted=True),
+        "no permission to call score; a function that is not private, and whose can_evaluate lets calls pass",
+    ),
     "a conflict": (
         SITE, Facts(409, "ResourceConflictException", "pending"),
         "score could not be checked: ResourceConflictException (pending); calls wait until it answers",
