@@ -38,17 +38,18 @@ Answering = Callable[[Asked], Said]
 
 @dataclass(slots=True)
 class HttpService:
-    """A running service. `answer` may be changed while it runs."""
+    """A running service. `answer` may be changed while it runs; `first` is set with the first request."""
 
     url: str
     answer: Answering
     asked: list[Asked]
+    first: threading.Event
 
 
 @contextmanager
 def http_service(answer: Answering | None = None) -> Iterator[HttpService]:
     """Runs until the block ends."""
-    service = HttpService("", answer or (lambda _asked: Said()), [])
+    service = HttpService("", answer or (lambda _asked: Said()), [], threading.Event())
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(service))
     server.daemon_threads = True
     service.url = f"http://127.0.0.1:{server.server_address[1]}"
@@ -72,6 +73,7 @@ def _handler(service: HttpService) -> type[BaseHTTPRequestHandler]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             asked = Asked(self.command, self.path, headers, self.rfile.read(length))
             service.asked.append(asked)
+            service.first.set()
             said = service.answer(asked)
             if said.wait is not None:
                 said.wait.wait(10)

@@ -111,7 +111,9 @@ class HttpsExchange(Exchange):
         if why is not None:
             self._kept_from = f"{host}, {why}"
             return pycurl.SOCKET_BAD
-        return socket.socket(family, kind, protocol)
+        opened = socket.socket(family, kind, protocol)
+        asyncio.get_running_loop().call_soon(opened.close)  # pycurl duplicates it when this returns
+        return opened
 
     def failed(self, code: int, message: str) -> Exception:
         """See `Exchange.failed`; ProcessorFailed where no address was left that may be called."""
