@@ -37,6 +37,7 @@ from workers.model import (
     TopicPartition,
 )
 from workers.pipeline.program import CallSite, Outcome, Program, RetrySpec, Segment, Sink, ThrottleSpec
+from workers.ports import Client
 from workers.progress.room import RoomLimits
 
 DEADLINE_SECONDS: Final = 5.0
@@ -229,8 +230,10 @@ def build(
     limits: RoomLimits = WIDE,
     capacity: int = 100_000,
     exactly_once: bool = False,
+    clients: tuple[Client, ...] = (),
 ) -> Rig:
-    """A rig whose processor was not started yet."""
+    """A rig whose processor was not started yet. `clients`: one for each call, where functions are not
+    enough."""
     cluster, metrics, invoker = FakeCluster(), Metrics(with_process=False), FakeInvoker()
     cluster.create(TOPIC, partitions)
     producer = FakeProducer(capacity)
@@ -240,10 +243,11 @@ def build(
     if exactly_once:
         transactions = FakeTransactions(cluster)
         changes.setdefault("transactions", TRANSACTIONS)
+    clients = clients or (invoker,) * len(program.calls)
     processor = Processor(
         program,
         replace(SETTINGS, **changes),
-        Parts(producer, producer, (invoker,) * len(program.calls), metrics, shipped_errors(), transactions),
+        Parts(producer, producer, clients, metrics, shipped_errors(), transactions),
         crashes.append,
     )
     intake = Intake(asyncio.get_running_loop(), processor, SETTINGS.revoke_drain_seconds)
