@@ -184,7 +184,7 @@ PIPELINES: list[tuple[Any, str]] = [
     ([], "pipeline: no stages"),
     ({"$match": {}}, "pipeline: a document; an array of stages"),
     ([{"$emit": EMIT}], "pipeline[0]: $emit as the first stage; $source"),
-    ([{"$source": SOURCE}], "pipeline[0]: $source as the last stage; $emit or $externalFunction"),
+    ([{"$source": SOURCE}], "pipeline[0]: $source as the last stage; $emit, $externalFunction or $https"),
     (
         [{"$source": SOURCE}, {"$source": SOURCE}, {"$emit": EMIT}],
         "pipeline[1].$source: $source after another stage",

@@ -93,7 +93,9 @@ def test_examples_of_the_ends_and_of_calls_compile(name: str) -> None:
         "$emit": {"$emit": {"connectionName": "kafka", "topic": "out"}},
         name: shown[0],
     }
-    order = [stage for stage in ("$source", "$externalFunction", "$emit") if stage in whole]
+    order = [
+        stage for stage in ("$source", "$externalFunction", "$https", "$throttle", "$emit") if stage in whole
+    ]
     assert compile_processor([whole[stage].copy() for stage in order])
 
 
