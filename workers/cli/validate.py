@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from workers.appfolder import App, LambdaConnection, ProcessorSpec, load_app
+from workers.assembly import check_live
+from workers.calls.preflight import Misfit
 from workers.cli.report import EXIT_BAD_INPUT, AppFolder, AsJson, say, table, write, write_json
 from workers.errors import Invalid, Problem
 from workers.functions.manifest import Manifest
@@ -20,21 +23,37 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def validate(folder: AppFolder, as_json: AsJson = False) -> None:
+def validate(
+    folder: AppFolder,
+    as_json: AsJson = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Also ask AWS (or the function host) about each function.")
+    ] = False,
+) -> None:
     """Check an app folder: every file, every problem, nothing started.
 
-    Exit code 0: right. 2: wrong, with all problems on stderr (with --json in the answer).
+    With --live each function is asked for with a DryRun, which runs nothing, and its configuration is held
+    against its call site. Exit code 0: right. 2: wrong, with all problems on stderr (with --json in the
+    answer).
 
-    Example: penstock validate --app examples/orders
+    Example: penstock validate --app examples/orders --live
     """
     loaded, functions, problems = check(folder, os.environ)
+    misfits: list[Misfit] = []
+    if live and loaded is not None and not problems:
+        try:
+            misfits = asyncio.run(check_live(loaded))
+        except Invalid as error:
+            problems += error.problems
+        problems += [_problem(misfit) for misfit in misfits if misfit.is_certain]
     if problems:
         if as_json:
             write_json({"valid": False, "problems": [problem.as_dict() for problem in problems]})
             raise typer.Exit(EXIT_BAD_INPUT)
         raise Invalid(problems)
     assert loaded is not None
-    warnings = [*loaded.warnings, *missing_functions(loaded, functions)]
+    doubts = [str(misfit) for misfit in misfits]  # those that are certain were refused above
+    warnings = [*loaded.warnings, *missing_functions(loaded, functions), *doubts]
     if as_json:
         write_json({"valid": True, "warnings": warnings, **described(loaded, functions)})
         return
@@ -46,6 +65,11 @@ def validate(folder: AppFolder, as_json: AsJson = False) -> None:
     say(*(f"warning: {warning}" for warning in warnings))
     say(f"{folder} is right: {len(loaded.processors)} processors, {len(loaded.connections)} connections, "
         f"{len(functions.entries)} functions, {len(loaded.contracts)} topic contracts")  # fmt: skip
+
+
+def _problem(misfit: Misfit) -> Problem:
+    file, _, path = misfit.where.partition(": ")
+    return Problem(file, path, misfit.found, misfit.expected)
 
 
 def check(folder: Path, env: Mapping[str, str]) -> tuple[App | None, Manifest, list[Problem]]:

@@ -147,7 +147,7 @@ EXTERNAL_FUNCTION: Final = (
         default=str(DEFAULT_PARALLELISM),
     ),
     Option("partitionBy", "expression", "Calls of one value never overlap.", EXPRESSION),
-    _duration("timeout", "What one attempt may take; left out, the function's own where it is known.", "900s"),
+    _duration("timeout", "What one attempt may take; left out, the function's own, where known.", "900s"),
     Option(
         "retry",
         "document",
