@@ -302,6 +302,10 @@ class World:
         if functions:
             self._stub("/config", {"functions": functions})
 
+    def configure_stub(self, **settings: Any) -> None:
+        """Settings of the stub as a whole, such as `known_only`."""
+        self._stub("/config", settings)
+
     def start_stub_of(self, module: list[str]) -> None:
         """Start a stub that is a module of its own and prints its port; `module` begins with its name."""
         assert self.stub_process is None
