@@ -21,7 +21,9 @@
 | `host_calls` | what a function may ask of the host while it runs |
 | `http_calls` | `context.http`: requests through the host's allow list |
 | `answers` | bodies and headers in AWS's shapes |
-| `api` | HTTP |
+| `connections` | connections, and the short way of plain calls |
+| `invocations` | calls by the Invoke API |
+| `api` | everything else that comes by HTTP |
 | `http_request` | what a call knows of its HTTP request |
 | `authentication` | who calls: SigV4 access keys, bearer tokens, API keys |
 | `doors` `tls` `rotation` | address, certificate and accounts of a host, renewed while it runs |

@@ -155,6 +155,18 @@ class Access:
         raise Denied("run_as_user_id_script_source returned no user id")
 
 
+def is_open(entry: FunctionEntry) -> bool:
+    """Whether `admit` would let anybody run it, and as nobody else."""
+    access = entry.access
+    return not (
+        access.private
+        or access.can_evaluate is not None
+        or access.run_as_system
+        or access.run_as_user_id
+        or entry.run_as_script is not None
+    )
+
+
 def _user(user_id: str, caller: User | None) -> User:
     """There is no store of users: of another one than the caller nothing is known but the id."""
     return caller if caller is not None and caller.id == user_id else User(user_id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final, Literal
 
 import orjson
@@ -75,7 +76,7 @@ class Request:
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CallContext:
     """What one call knows.
 
@@ -89,8 +90,10 @@ class CallContext:
     request: Request = Request()
     depth: int = 0
 
-    def encode(self) -> bytes:
-        """JSON for the worker process: `{"user": {...} | null, "runsAsSystem": bool, "request": {...}}`."""
+    @cached_property
+    def encoded(self) -> bytes:
+        """JSON for the worker process: `{"user": {...} | null, "runsAsSystem": bool, "request": {...}}`. Made
+        once: calls with equal heads share their context."""
         return orjson.dumps(
             {
                 "user": None if self.user is None else self.user.as_data(),

@@ -66,8 +66,14 @@ class Dispatch:
 
     def call(self, entry: FunctionEntry, wanted: Wanted, context: CallContext, request_id: str) -> Call:
         """A call that was admitted, ready for its pool; the function log has it when it ends."""
-        call = self._call(wanted, context, request_id)
-        seen = Seen(context, wanted.args, request_id)
+        return self.start(entry, wanted.args, wanted.client_context, context, request_id)
+
+    def start(
+        self, entry: FunctionEntry, args: bytes, client_context: bytes, context: CallContext, request_id: str
+    ) -> Call:
+        """The same from its parts."""
+        call = self._call(args, client_context, context, request_id)
+        seen = Seen(context, args, request_id)
         call.outcome.add_done_callback(lambda outcome: self._ended(entry, seen, outcome))
         return call
 
@@ -78,7 +84,7 @@ class Dispatch:
     async def run_script(self, entry: FunctionEntry, wanted: Wanted) -> Outcome:
         """Run the script that names the user of a function. Raises ApiError."""
         context = CallContext(entry.name, wanted.user, False, wanted.request, wanted.depth)
-        call = self._call(wanted, context, self.new_id())
+        call = self._call(wanted.args, wanted.client_context, context, self.new_id())
         self._pools.script_pool(entry).submit(call)
         return await call.outcome
 
@@ -112,11 +118,11 @@ class Dispatch:
             raise _thrown(args[0], outcome)
         return orjson.Fragment(outcome.body)
 
-    def _call(self, wanted: Wanted, context: CallContext, request_id: str) -> Call:
+    def _call(self, args: bytes, client_context: bytes, context: CallContext, request_id: str) -> Call:
         return Call(
             request_id=request_id,
-            args=wanted.args,
-            client_context=wanted.client_context,
+            args=args,
+            client_context=client_context,
             outcome=self._loop.create_future(),
             arrived=self._loop.time(),
             wants_log=True,

@@ -48,7 +48,7 @@ def pack(kind: int, call: int, payload: bytes) -> bytes:
 
 def pack_call(call: int, request_id: bytes, client_context: bytes, context: bytes, args: bytes) -> bytes:
     """The frame of one call. `request_id` has 36 bytes, `client_context` is JSON or empty, `context` is
-    `context.CallContext.encode()` or empty, `args` a JSON array."""
+    `context.CallContext.encoded` or empty, `args` a JSON array."""
     size = _CONTEXTS_START + len(client_context) + len(context) + len(args)
     return b"".join(
         (

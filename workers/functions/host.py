@@ -19,11 +19,13 @@ from workers.errors import Invalid
 from workers.functions import answers, processes, reload
 from workers.functions.api import Api
 from workers.functions.call import Call, Outcome
+from workers.functions.connections import Connections
 from workers.functions.dispatch import Dispatch
 from workers.functions.function_log import FunctionLog
 from workers.functions.host_calls import HostFunction
 from workers.functions.http_calls import HttpCalls
 from workers.functions.http_request import Identify
+from workers.functions.invocations import Invocations
 from workers.functions.manifest import FunctionEntry, Manifest, load
 from workers.functions.pool import Pool
 from workers.functions.settings import HostSettings
@@ -90,17 +92,21 @@ class FunctionHost:
         self.take_over(self.manifest, frozenset())
         # Bodies are taken as they are: the Lambda API knows no packed ones, and 6 MiB of gzip can become 6
         # GiB.
-        server = web.Server(Api(self).handle, access_log=None, auto_decompress=False)
+        invocations = Invocations(self)
+        server = web.Server(Api(self, invocations).handle, access_log=None, auto_decompress=False)
         self._runner = web.ServerRunner(server, shutdown_timeout=_HANDLERS_SECONDS)
         await self._runner.setup()
-        self._site = web.TCPSite(self._runner, self._host, self._port, backlog=1024, ssl_context=self.tls)
+        self._connections = Connections(self, invocations, server)
         try:
-            await self._site.start()
+            self._listener = await self._loop.create_server(
+                self._connections, self._host, self._port, backlog=1024, ssl=self.tls
+            )
         except OSError:
+            await self._connections.close(0)
             await self._runner.cleanup()
             await self._http.close()
             raise
-        self._port = self._runner.addresses[0][1]
+        self._port = self._listener.sockets[0].getsockname()[1]
         self._end_idle()
         self._look()
         if self.settings.reload_seconds:
@@ -124,7 +130,7 @@ class FunctionHost:
         runner, self._runner = self._runner, None
         self.is_draining = True
         seconds = self.settings.drain_seconds if drain_seconds is None else drain_seconds
-        await self._site.stop()
+        self._listener.close()
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.wait({self._watch})
@@ -143,6 +149,7 @@ class FunctionHost:
             self._look_timer.cancel()
         if self._ends_strangers:
             processes.end_strangers(())
+        await self._connections.close(_HANDLERS_SECONDS)
         await runner.cleanup()
         await self._http.close()
         log.info("function host stopped", extra={"events_lost": lost})

@@ -13,6 +13,13 @@ LOG_TAIL_BYTES: Final = 4_096  # AWS: X-Amz-Log-Result holds the last 4 KB
 # A worker's frame: an answer, or an error or a batch of host calls, which may quote a whole request.
 MAX_FRAME_BYTES: Final = MAX_RESPONSE_BYTES + 65_536
 
+# Connections. Heads as long as aiohttp's server takes a line; one with a signature and its session has 3 KB.
+MAX_HEAD_BYTES: Final = 8_190
+PIPELINED_BYTES: Final = 65_536  # what a caller may send ahead while a call of its connection runs
+REMEMBERED_HEADS: Final = 1_024  # parsed once each, about 3 KB; over it they are forgotten and begun anew
+CONNECTION_IDLE_SECONDS: Final = 3_630.0  # aiohttp's own: longer than any proxy in front keeps one
+REQUEST_PAUSE_SECONDS: Final = 60.0  # without a byte within a call's head or body
+
 # Key sets of token issuers. Issuers publish a new key long before they sign with it: ten minutes are early
 # enough, and a key that is taken back is gone after an hour even when the issuer cannot be reached.
 KEY_SET_SECONDS: Final = 5.0  # for one fetch; the first caller waits for it

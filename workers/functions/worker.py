@@ -136,7 +136,7 @@ class Worker:
             self._logs.begin()
         self._started = time.perf_counter()  # uvloop's own clock counts whole milliseconds
         self._expect_within(self.entry.timeout_seconds)
-        context = b"" if call.context is None else call.context.encode()
+        context = b"" if call.context is None else call.context.encoded
         request_id = call.request_id.encode("ascii")
         self._send(frames.pack_call(self._number, request_id, call.client_context, context, call.args))
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from tests.fakes.function_host import Answer, EmbeddedHost, embedded_host, write_functions
 from workers.functions.context import User
+from workers.functions.http_request import RequestHead
 
 WHO = """exports = function (input) {
   const { id, type, data } = context.user ?? {};
@@ -24,7 +24,7 @@ PY_WHO = """def handler(event, context):
 """
 
 
-async def identify(request: web.BaseRequest, body: bytes) -> User | None:
+async def identify(request: RequestHead, body: bytes) -> User | None:
     """A stand-in for authentication: the caller says who they are."""
     name = request.headers.get("X-Test-User")
     return User(name, data={"team": "red"}) if name else None

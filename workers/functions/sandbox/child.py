@@ -26,7 +26,7 @@ _WATCH_STACK_BYTES: Final = 256 << 10
 
 class Call(NamedTuple):
     """One call, as the host sent it. `client_context` is JSON or empty, `context` what
-    `context.CallContext.encode` wrote or empty, `args` a JSON array."""
+    `context.CallContext.encoded` holds or empty, `args` a JSON array."""
 
     number: int
     request_id: str
