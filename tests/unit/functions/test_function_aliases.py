@@ -18,7 +18,7 @@ def loaded(app_dir: Path, limits: str) -> Manifest:
 def test_a_functions_own_aliases_replace_those_of_all(tmp_path: Path) -> None:
     """As every other field of the file."""
     entries = loaded(tmp_path, '{"*": {aliases: [live]}, a: {aliases: [blue, green]}}').entries
-    assert (entries["a"].aliases, entries["b"].aliases) == ({"blue", "green"}, {"live"})
+    assert (entries["a"].aliases, entries["b"].aliases) == (frozenset({"blue", "green"}), frozenset({"live"}))
     assert loaded(tmp_path, "{}").entries["a"].aliases == frozenset()
 
 
