@@ -46,6 +46,7 @@ from workers.appfolder import (
     kafka_client_config,
     load_app,
 )
+from workers.appfolder.app import chosen
 from workers.appfolder.preflight import (
     functions_of,
     judged,
@@ -62,7 +63,7 @@ from workers.engine.letters import LetterSettings
 from workers.engine.processor import Parts, Processor, ProcessorSettings
 from workers.engine.transaction import TransactionSettings
 from workers.engine.worker import Worker
-from workers.errors import Fatal, Invalid, Problem
+from workers.errors import Fatal, Invalid
 from workers.metrics import BUILD_INFO
 from workers.pipeline.program import ProducerOptions
 from workers.progress.room import RoomLimits
@@ -84,7 +85,7 @@ def engine_main() -> int:
         logs.set_up(service.log_level)
         first = read_first_line()
         app = load_app(Path(first.app), os.environ)
-        specs = choose(app, first.processors)
+        specs = chosen(app, first.processors)
         raise_descriptor_limit()
         settle_memory()
         uvloop.run(Engine(app, specs, first, frames, service).run())
@@ -98,27 +99,6 @@ def engine_main() -> int:
     finally:
         frames.close()
     return 0
-
-
-def choose(app: App, names: tuple[str, ...]) -> tuple[ProcessorSpec, ...]:
-    """The processors to run: those named, or all. Raises Invalid for a name that is not there, or when there
-    is none."""
-    known = {spec.name for spec in app.processors}
-    problems = [
-        Problem(
-            "processors",
-            name,
-            "is no processor of this app folder",
-            f"one of {', '.join(sorted(known)) or 'none'}",
-        )
-        for name in names
-        if name not in known
-    ]
-    if not app.processors:
-        problems.append(Problem("processors", "", "holds no processor", "write processors/<name>.yaml"))
-    if problems:
-        raise Invalid(problems)
-    return tuple(spec for spec in app.processors if not names or spec.name in names)
 
 
 @dataclass(slots=True)
@@ -163,6 +143,7 @@ class Engine:
         listen(loop, worker.stop)
         poll.start()
         secrets = asyncio.create_task(self._watch_secrets())
+        secrets.add_done_callback(lambda ended: _raise_to(crashed, ended))
         try:
             for spec, processor in zip(self.specs, processors, strict=True):
                 if spec.name in refused:
@@ -201,8 +182,7 @@ class Engine:
         return refused
 
     def _publish(self, frame: Mapping[str, Any]) -> None:
-        trouble = self.aws.trouble()
-        self.frames.publish({**frame, "ready": False, "trouble": trouble} if trouble else frame)
+        self.frames.publish({**frame, "ready": False} if self.aws.trouble() else frame)
 
     async def _watch_secrets(self) -> None:
         while True:
@@ -214,12 +194,16 @@ class Engine:
                 logs.log_event(log, logging.WARNING, "certificate_replaced", connection=name)
 
     def _rotate(self, connection: Connection) -> None:
+        who = connection.authentication if isinstance(connection, KafkaConnection) else None
         if isinstance(connection, LambdaConnection):
             self.aws.rotated(_aws(connection))
-        elif isinstance(connection, KafkaConnection) and (who := connection.authentication) is not None:
-            if who.username is not None and who.password is not None:
-                for client in self.signed_in[connection.name]:
-                    client.sign_in_as(who.username, who.password.get_secret_value())
+        elif who is not None and who.username is not None and who.password is not None:
+            for client in self.signed_in[connection.name]:
+                client.sign_in_as(who.username, who.password.get_secret_value())
+        else:
+            # Nothing of it can be changed in a client that runs.
+            logs.log_event(log, logging.WARNING, "secrets_need_restart", connection=connection.name)
+            return
         logs.log_event(log, logging.INFO, "secrets_renewed", connection=connection.name)
 
     def _processor(self, spec: ProcessorSpec, crashed: Callable[[BaseException], None]) -> Processor:
@@ -343,6 +327,12 @@ async def check_live(app: App) -> list[Misfit]:
         return [misfit for spec in app.processors for _, misfit in judged(spec, learnt)]
     finally:
         await clients.close_all()
+
+
+def _raise_to(crashed: Callable[[BaseException], None], ended: asyncio.Task[None]) -> None:
+    """A task that runs for ever ended of a bug."""
+    if not ended.cancelled() and (error := ended.exception()) is not None:
+        crashed(error)
 
 
 def _transaction_settings(spec: ProcessorSpec, settings: EngineSettings) -> TransactionSettings | None:

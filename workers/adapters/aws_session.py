@@ -123,6 +123,9 @@ class AwsSession:
     def judged(self, trouble: str) -> None:
         """What AWS said of the keys of a call: empty when it took them. Renewed ones were refused, too,
         otherwise."""
+        if trouble != self.trouble:
+            event, level = ("keys_refused", logging.ERROR) if trouble else ("keys_taken", logging.INFO)
+            log_event(log, level, event, connection=self._connection.name, reason=trouble)
         self.trouble = trouble
         self._is_denied = bool(trouble)
 

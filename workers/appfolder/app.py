@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from topics.contract import TopicContract
 from workers.appfolder.connections import Connection
+from workers.errors import Invalid, Problem
 from workers.pipeline.program import Program
 from workers.settings import ProcessorOptions
 
@@ -48,3 +49,24 @@ class App:
     contracts: Mapping[str, TopicContract]
     functions: Path
     warnings: tuple[str, ...] = ()
+
+
+def chosen(app: App, names: tuple[str, ...]) -> tuple[ProcessorSpec, ...]:
+    """The processors to run: those named, or all. Raises Invalid for a name that is not there, or when there
+    is none."""
+    known = {spec.name for spec in app.processors}
+    problems = [
+        Problem(
+            "processors",
+            name,
+            "is no processor of this app folder",
+            f"one of {', '.join(sorted(known)) or 'none'}",
+        )
+        for name in names
+        if name not in known
+    ]
+    if not app.processors:
+        problems.append(Problem("processors", "", "holds no processor", "write processors/<name>.yaml"))
+    if problems:
+        raise Invalid(problems)
+    return tuple(spec for spec in app.processors if not names or spec.name in names)
