@@ -1,0 +1,202 @@
+"""Requests as they arrive on a connection: in pieces, ahead of time, malformed; whichever way they take."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.function_host import embedded_host, write_functions
+from workers.functions import HostSettings
+
+ECHO = "exports = (event) => event"
+HEADERS = "exports = () => [context.request.requestHeaders, context.request.remoteIPAddress]"
+SLOW = "exports = (event) => new Promise((settle) => setTimeout(() => settle(event), 50))"
+SECONDS = 20.0
+
+
+class _Line:
+    """One connection, by hand."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    async def send(self, *pieces: bytes) -> None:
+        """Each piece arrives alone."""
+        for piece in pieces:
+            self.writer.write(piece)
+            await self.writer.drain()
+            await asyncio.sleep(0)
+
+    async def answer(self) -> tuple[int, bytes]:
+        """The next answer: status and body."""
+        async with asyncio.timeout(SECONDS):
+            head = await self.reader.readuntil(b"\r\n\r\n")
+            length = re.search(rb"(?i)content-length: (\d+)", head)
+            body = await self.reader.readexactly(int(length[1]) if length else 0)
+        return int(head.split()[1]), body
+
+    async def is_closed(self) -> bool:
+        """Whether the host closes it and says nothing more."""
+        async with asyncio.timeout(SECONDS):
+            return await self.reader.read() == b""
+
+
+@asynccontextmanager
+async def _line(tmp_path: Path, settings: HostSettings | None = None) -> AsyncIterator[_Line]:
+    write_functions(tmp_path, {"echo.js": ECHO, "slow.js": SLOW, "headers.js": HEADERS})
+    async with embedded_host(tmp_path, settings) as host:
+        port = int(host.host.endpoint.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            yield _Line(reader, writer)
+        finally:
+            writer.close()
+
+
+def _call(body: bytes, name: str = "echo", *headers: str) -> bytes:
+    lines = [f"POST /2015-03-31/functions/{name}/invocations HTTP/1.1", "Host: here", *headers]
+    return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
+
+
+async def test_calls_sent_ahead_are_answered_in_their_order(tmp_path: Path) -> None:
+    """Slow and fast ones, errors between them, other pages and chunked bodies at the end."""
+    chunked = (
+        b"POST /2015-03-31/functions/echo/invocations HTTP/1.1\r\nHost: here\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n1\r\n9\r\n0\r\n\r\n"
+    )
+    sent = [
+        _call(b"1", "slow"),
+        _call(b"2"),
+        _call(b"{"),
+        _call(b"3", "nope"),
+        _call(b"4", "echo", "X-Amz-Invocation-Type: DryRun"),
+        _call(b"5"),
+        b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n",
+        chunked,
+        _call(b"6"),
+    ]
+    async with _line(tmp_path) as line:
+        await line.send(b"".join(sent))
+        got = [await line.answer() for _ in sent]
+    assert [status for status, _ in got] == [200, 200, 400, 404, 204, 200, 200, 200, 200]
+    assert [got[at][1] for at in (0, 1, 5, 7, 8)] == [b"1", b"2", b"5", b"9", b"6"]
+
+
+async def test_many_calls_sent_ahead_are_held_within_a_bound(tmp_path: Path) -> None:
+    """Far more than the host takes at once: it stops reading, and every call is answered."""
+    bodies = [b'"%d%s"' % (number, b"x" * 1000) for number in range(400)]
+    async with _line(tmp_path) as line:
+        line.writer.write(b"".join(map(_call, bodies)))
+        got = [await line.answer() for _ in bodies]
+    assert got == [(200, body) for body in bodies]
+
+
+@pytest.mark.parametrize("size", [0, 1, 300, 200_000])
+async def test_a_call_in_pieces_is_one_call(tmp_path: Path, size: int) -> None:
+    """Cut within the first line, the head, its end and the body; then the next one, whole."""
+    body = b'"%s"' % (b"x" * size)
+    whole = _call(body)
+    end = whole.index(b"\r\n\r\n")
+    cuts = [0, 3, 30, end + 1, end + 3, end + 4, end + 5, len(whole) - 1, len(whole)]
+    async with _line(tmp_path) as line:
+        await line.send(*(whole[start:stop] for start, stop in zip(cuts, cuts[1:], strict=False)))
+        assert await line.answer() == (200, body)
+        await line.send(_call(b"1"))
+        assert await line.answer() == (200, b"1")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Transfer-Encoding: chunked",
+        "Content-Length: 1",
+        "Content-Length: 3",
+        "Content-Length : 1",
+        "Transfer-Encoding: identity",
+        "X-A: 1\nX-B: 2",
+        "X-A\x00: 1",
+        " folded: 1",
+    ],
+)
+async def test_a_head_that_could_be_read_in_two_ways_is_refused(tmp_path: Path, head: str) -> None:
+    """400 and the end of the connection: what follows is nobody's request."""
+    async with _line(tmp_path) as line:
+        await line.send(_call(b"1") + _call(b"1", "echo", head) + _call(b"2"))
+        assert await line.answer() == (200, b"1")
+        assert (await line.answer())[0] == 400
+        assert await line.is_closed()
+
+
+@pytest.mark.parametrize("length", ["-1", "+1", "1x", "0x1", "", "1 1"])
+async def test_a_length_that_is_no_number_is_refused(tmp_path: Path, length: str) -> None:
+    """400, whatever Python's int would make of it."""
+    async with _line(tmp_path) as line:
+        await line.send(_call(b"1").replace(b"Content-Length: 1", b"Content-Length: " + length.encode()))
+        assert (await line.answer())[0] == 400
+
+
+async def test_a_head_without_end_is_refused(tmp_path: Path) -> None:
+    """Header lines are bounded, and so is what is held of them."""
+    async with _line(tmp_path) as line:
+        await line.send(_call(b"1")[:-5] + b"\r\nX-A: " + b"a" * 9_000)
+        assert (await line.answer())[0] == 400
+
+
+async def test_who_says_so_gets_its_connection_closed(tmp_path: Path) -> None:
+    """`Connection: close`, after the answer."""
+    async with _line(tmp_path) as line:
+        await line.send(_call(b"1", "echo", "Connection: close"))
+        assert await line.answer() == (200, b"1")
+        assert await line.is_closed()
+
+
+async def test_what_is_remembered_of_a_head_is_its_own(tmp_path: Path) -> None:
+    """Two callers that differ in one header see their own, again and again."""
+    async with _line(tmp_path) as line:
+        for who in ("a", "b", "a", "b"):
+            await line.send(_call(b"1", "headers", f"X-Who: {who}"))
+            status, body = await line.answer()
+            assert (status, f'"X-Who":["{who}"]'.encode() in body, b'"127.0.0.1"' in body) == (
+                200,
+                True,
+                True,
+            )
+
+
+async def test_a_caller_that_leaves_takes_nobody_with_it(tmp_path: Path) -> None:
+    """Within its call, in the middle of a body, in the middle of a head."""
+    write_functions(tmp_path, {"echo.js": ECHO, "slow.js": SLOW})
+    async with embedded_host(tmp_path) as host:
+        port = int(host.host.endpoint.rpartition(":")[2])
+        for piece in (_call(b"1", "slow"), _call(b"12345")[:-2], b"POST /2015-03-31/fun"):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(piece)
+            await writer.drain()
+            writer.transport.abort()
+        assert (await host.call("slow", 7)).json() == 7
+
+
+async def test_a_stop_answers_the_call_that_runs(tmp_path: Path) -> None:
+    """And closes its connection, and the one that is idle."""
+    write_functions(tmp_path, {"echo.js": ECHO, "slow.js": SLOW})
+    async with embedded_host(tmp_path) as host:
+        port = int(host.host.endpoint.rpartition(":")[2])
+        idle = _Line(*await asyncio.open_connection("127.0.0.1", port))
+        await idle.send(_call(b"1", "slow"))
+        assert await idle.answer() == (200, b"1")
+        busy = _Line(*await asyncio.open_connection("127.0.0.1", port))
+        await busy.send(_call(b"2", "slow"))
+        async with asyncio.timeout(SECONDS):
+            while not host.host.pool("slow").status()["running"]:
+                await asyncio.sleep(0.001)
+        await host.host.stop(drain_seconds=10)
+        assert await busy.answer() == (200, b"2")
+        assert await busy.is_closed()
+        assert await idle.is_closed()
+        idle.writer.close()
+        busy.writer.close()
