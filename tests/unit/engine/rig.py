@@ -230,10 +230,9 @@ def build(
     limits: RoomLimits = WIDE,
     capacity: int = 100_000,
     exactly_once: bool = False,
-    clients: tuple[Client, ...] = (),
 ) -> Rig:
-    """A rig whose processor was not started yet. `clients`: one for each call, where functions are not
-    enough."""
+    """A rig whose processor was not started yet. `clients` among the settings: one for each call, where
+    functions are not enough."""
     cluster, metrics, invoker = FakeCluster(), Metrics(with_process=False), FakeInvoker()
     cluster.create(TOPIC, partitions)
     producer = FakeProducer(capacity)
@@ -243,7 +242,7 @@ def build(
     if exactly_once:
         transactions = FakeTransactions(cluster)
         changes.setdefault("transactions", TRANSACTIONS)
-    clients = clients or (invoker,) * len(program.calls)
+    clients: tuple[Client, ...] = changes.pop("clients", (invoker,) * len(program.calls))
     processor = Processor(
         program,
         replace(SETTINGS, **changes),

@@ -27,7 +27,7 @@ async def calling(
 ) -> AsyncIterator[Rig]:
     stage = {"$https": {"connectionName": "api", "as": "answer", "retry": QUICK, **fields}}
     program = compile_processor([SOURCE, stage, *after, EMIT])
-    async with running(program, clients=(requester,)) as rig:
+    async with running(program, settings={"clients": (requester,)}) as rig:
         yield rig
 
 
@@ -211,7 +211,7 @@ async def test_a_request_ends_a_pipeline() -> None:
     """As a sink: committed when it was answered; `ignore` drops what failed."""
     requester = always(said(404))
     stage = {"$https": {"connectionName": "api", "method": "POST", "onError": "ignore"}}
-    async with running(compile_processor([SOURCE, stage]), clients=(requester,)) as rig:
+    async with running(compile_processor([SOURCE, stage]), settings={"clients": (requester,)}) as rig:
         rig.give({"id": 1}, {"id": 2})
         await rig.all_committed(2)
         assert rig.letters() == []
