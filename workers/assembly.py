@@ -197,6 +197,10 @@ class Engine:
         who = connection.authentication if isinstance(connection, KafkaConnection) else None
         if isinstance(connection, LambdaConnection):
             self.aws.rotated(_aws(connection))
+        elif isinstance(connection, HttpsConnection):
+            requester = self.clients.get(connection.name)
+            if isinstance(requester, HttpsClient):
+                requester.rotated(_https(connection))
         elif who is not None and who.username is not None and who.password is not None:
             for client in self.signed_in[connection.name]:
                 client.sign_in_as(who.username, who.password.get_secret_value())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,12 +48,14 @@ class HttpService:
 
 
 @contextmanager
-def http_service(answer: Answering | None = None) -> Iterator[HttpService]:
-    """Runs until the block ends."""
+def http_service(answer: Answering | None = None, tls: ssl.SSLContext | None = None) -> Iterator[HttpService]:
+    """Runs until the block ends; over TLS with a context."""
     service = HttpService("", answer or (lambda _asked: Said()), [], threading.Event())
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(service))
     server.daemon_threads = True
-    service.url = f"http://127.0.0.1:{server.server_address[1]}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    service.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
@@ -65,6 +68,12 @@ def http_service(answer: Answering | None = None) -> Iterator[HttpService]:
 
 def _handler(service: HttpService) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        def handle(self) -> None:
+            try:
+                super().handle()
+            except OSError:  # a client that does not like our certificate, or whose own we do not like
+                self.close_connection = True
+
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 

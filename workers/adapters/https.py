@@ -142,8 +142,10 @@ class HttpsClient:
             raise ValueError(f"connection {endpoint.connection}: no http(s) URL with nothing behind its path")
         self.url = endpoint.url.rstrip("/")
         self._endpoint = endpoint
-        self._own = {name.lower(): _line(name, value) for name, value in endpoint.headers}
-        self._secrets = [one.encode() for one in endpoint.secrets if len(one) >= MIN_HIDDEN_CHARACTERS]
+        self._own: dict[str, bytes] = {}
+        self._secrets: list[bytes] = []
+        self._current: list[bytes] = []
+        self.rotated(endpoint)
         self._options = HandleOptions(
             endpoint.url, endpoint.ca_bundle, endpoint.user_agent, 30.0,
             endpoint.idle_seconds, endpoint.max_answer_bytes, _as_any_other,
@@ -151,6 +153,14 @@ class HttpsClient:
         self._idle: list[HttpsExchange] = []
         self._curl: CurlLoop | None = None
         self._closed = False
+
+    def rotated(self, endpoint: HttpsEndpoint) -> None:
+        """Send these headers from the next request on. What they were is still taken out of answers, for as
+        long as requests with them may be open: until the next time."""
+        found = [one.encode() for one in endpoint.secrets if len(one) >= MIN_HIDDEN_CHARACTERS]
+        before = [one for one in self._current if one not in found]
+        self._own = {name.lower(): _line(name, value) for name, value in endpoint.headers}
+        self._secrets, self._current = [*found, *before], found
 
     async def send(self, request: HttpRequest) -> InvokeAnswer:
         """See `ports.Requester`."""

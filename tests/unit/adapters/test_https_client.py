@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.fakes.certificate import server_context
 from tests.fakes.http_service import HttpService, Said, http_service
 from workers.adapters import https as https_module
 from workers.adapters.https import HttpsClient, HttpsEndpoint
@@ -244,3 +247,38 @@ def test_what_is_no_url_is_refused(url: str) -> None:
     endpoint = HttpsEndpoint("api", "http://x", (), ca_bundle({}))
     with pytest.raises(ValueError, match="connection api"):
         HttpsClient(replace(endpoint, url=url))
+
+
+async def test_headers_that_were_replaced_go_with_the_next_request(service: HttpService) -> None:
+    """The old secret is still taken out of errors."""
+    old, new = (("X-Key", "old-secret"),), (("X-Key", "new-secret"),)
+    service.answer = lambda asked: Said(400, b"old-secret " + asked.headers["x-key"].encode())
+    async with client(service.url, headers=old, secrets=("old-secret",)) as made:
+        made.rotated(HttpsEndpoint("api", service.url, new, ca_bundle({}), secrets=("new-secret",)))
+        assert (await made.send(GET)).body == b"(hidden) (hidden)"
+    assert service.asked[0].headers["x-key"] == "new-secret"
+
+
+async def test_tls_goes_by_the_authorities_of_the_connection(tmp_path: Path) -> None:
+    """A service whose authority is not trusted gets nothing; with `caFile` it does."""
+    context, authority = server_context(tmp_path)
+    with http_service(tls=context) as secured:
+        async with client(secured.url) as stranger:
+            with pytest.raises(NotSent, match="certificate"):
+                await stranger.send(GET)
+        endpoint = HttpsEndpoint("api", secured.url, (), str(authority))
+        trusting = HttpsClient(endpoint)
+        assert (await trusting.send(GET)).status == 200
+        await trusting.close()
+        assert len(secured.asked) == 1
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(authority)
+        nobody = HttpsClient(endpoint)
+        with pytest.raises((NotSent, UnknownOutcome)):
+            await nobody.send(GET)
+        await nobody.close()
+        known = HttpsClient(
+            replace(endpoint, certificate_file=str(authority), key_file=str(tmp_path / "key.pem"))
+        )
+        assert (await known.send(GET)).status == 200
+        await known.close()
