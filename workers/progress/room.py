@@ -2,15 +2,24 @@
 
 A pause throws away what the client fetched ahead (measured: 60 MB fetched for 13,000 records when flapping),
 so a full processor first just stops asking, at most `hold_seconds`; only then are its partitions paused, and
-they flow again when less than half is left. A single partition that holds more than its share, while the
-others have room, is paused alone: a head of line that waits for a retry must not stop its neighbours.
+they flow again when less than half is left.
+
+Where a processor hardly moves, a partition that holds more than its share and hardly moves itself is paused
+alone: a head of line that waits for a retry, or calls of one value that never overlap, must not stop its
+neighbours. Where it moves, nobody is paused for holding much: the client hands over what it fetched partition
+by partition (17,000 small records of one, then of the next), and pausing each in its turn fetched 60,000
+records 1.5 to 2.6 times.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
+
+# What moves is through with what it holds within this time, at its pace of the last `hold_seconds`: a full
+# room of 10,000 records at 333 records/s. Neighbours wait no longer for a partition that does not.
+MOVING_SECONDS: Final = 30.0
 
 P = TypeVar("P", bound=Hashable)
 
@@ -31,6 +40,13 @@ class Held:
     records: int = 0
     size_bytes: int = 0
     paused: bool = False
+    freed: int = 0
+    freed_before: int | None = None
+    pace: float | None = None
+    """Records/s that settled in the last whole `hold_seconds`; None until one has passed."""
+
+    def hardly_moves(self) -> bool:
+        return self.records > (self.pace or 0.0) * MOVING_SECONDS
 
 
 @dataclass(slots=True)
@@ -43,6 +59,7 @@ class Room(Generic[P]):
     size_bytes: int = 0
     all_paused: bool = False
     _full_since: float | None = None
+    _measured_at: float | None = None
 
     def add(self, partition: P) -> None:
         """A partition was assigned. It starts empty and flowing, whatever it was before it moved away."""
@@ -73,6 +90,7 @@ class Room(Generic[P]):
         records, size_bytes = min(records, held.records), min(size_bytes, held.size_bytes)
         held.records -= records
         held.size_bytes -= size_bytes
+        held.freed += records
         self.records -= records
         self.size_bytes -= size_bytes
 
@@ -100,6 +118,7 @@ class Room(Generic[P]):
     def changes(self, now: float) -> tuple[list[P], list[P]]:
         """(partitions to pause, partitions to resume) at this moment; they count as paused and resumed from
         here on."""
+        self._measure(now)
         if self.free_records():
             self._full_since = None
         elif self._full_since is None:
@@ -113,13 +132,25 @@ class Room(Generic[P]):
         if self._full_since is not None and now - self._full_since >= self.limits.hold_seconds:
             self.all_paused = True
             return self._pause(list(self.held)), []
-        roomy = (
-            self.records * 4 < self.limits.records * 3 and self.size_bytes * 4 < self.limits.size_bytes * 3
-        )
-        pause = self._pause(
-            [p for p, held in self.held.items() if self._over_share(held, 1.0)] if roomy else []
-        )
+        pause = self._pause(self._in_the_way())
         return pause, self._resume(p for p, held in self.held.items() if not self._over_share(held, 0.5))
+
+    def _in_the_way(self) -> list[P]:
+        paces = [held.pace for held in self.held.values() if held.pace is not None]
+        if not paces or self.records <= sum(paces) * MOVING_SECONDS:
+            return []
+        return [p for p, held in self.held.items() if self._over_share(held, 1.0) and held.hardly_moves()]
+
+    def _measure(self, now: float) -> None:
+        """Look at the pace of each partition once a `hold_seconds`."""
+        passed = self.limits.hold_seconds if self._measured_at is None else now - self._measured_at
+        if passed < self.limits.hold_seconds:
+            return
+        self._measured_at = now
+        for held in self.held.values():
+            if held.freed_before is not None:
+                held.pace = (held.freed - held.freed_before) / passed
+            held.freed_before = held.freed
 
     def _over_share(self, held: Held, part: float) -> bool:
         """With one partition its share is everything, and the rule for the whole processor is the only

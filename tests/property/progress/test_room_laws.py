@@ -143,6 +143,61 @@ def test_bytes_close_the_tap_too() -> None:
     assert room.changes(1.0) == (["a"], [])
 
 
+def _play(room: Room[str], settled: int, seconds: int) -> tuple[int, int]:
+    """(pauses, records of b that came) with a client that holds 10 rooms of a before any of b, as one fetch
+    of small records brings them; a pause throws what it holds of that partition behind the others. Ten looks
+    a second; so many of the oldest records settle at each."""
+    ahead, pauses, got = {"a": 1_000, "b": 1_000}, 0, 0
+    paused: set[str] = set()
+    for look in range(seconds * 10):
+        pause, resume = room.changes(look / 10)
+        pauses += len(pause)
+        paused = (paused | set(pause)) - set(resume)
+        flowing = [name for name in ahead if name not in paused and ahead[name]]
+        if flowing:
+            part = min(room.free_records(), 5, ahead[flowing[0]])
+            room.took(flowing[0], part, 0)
+            ahead[flowing[0]] -= part
+            got += part if flowing[0] == "b" else 0
+        for name in "ab":
+            done = min(room.held[name].records, settled)
+            room.freed(name, done, 0)
+            if done:
+                break
+    return pauses, got
+
+
+def test_a_partition_at_work_is_not_paused_for_holding_more_than_its_share() -> None:
+    """Fetches bring one partition after the other. Measured before: 60,000 records of 8 partitions were
+    fetched 1.5 to 2.6 times, because each was paused in its turn."""
+    room: Room[str] = Room(LIMITS)
+    for name in "ab":
+        room.add(name)
+    pauses, got = _play(room, 2, 60)
+    assert pauses == 0
+    assert got >= 200, "b follows when a's fetch is through"
+
+
+def test_a_partition_that_hardly_moves_is_paused_alone() -> None:
+    """One call after the other of one value: its neighbour does not wait until all of it is done."""
+    room: Room[str] = Room(LIMITS)
+    for name in "ab":
+        room.add(name)
+    paused: set[str] = set()
+    got = 0
+    for look in range(600):
+        pause, resume = room.changes(look / 10)
+        paused = (paused | set(pause)) - set(resume)
+        name = "b" if "a" in paused else "a"
+        part = min(room.free_records(), 5) if name not in paused else 0
+        room.took(name, part, 0)
+        got += part if name == "b" else 0
+        room.freed("b", room.held["b"].records, 0)
+        if look % 10 == 0 and room.held["a"].records:
+            room.freed("a", 1, 0)
+    assert got > 100
+
+
 def _serve(room: Room[str], stuck: set[str], batch: int, settled: int) -> dict[str, int]:
     """Records that each partition got in the last 250 of 500 rounds of a second.
 
