@@ -33,6 +33,17 @@ GATED_PER_PLACE: Final = 16
 # Full batches that wait for each place: what fills a place again while the next batch forms.
 BATCHES_PER_PLACE: Final = 1
 
+# Calls that are open at once at first: doubled each round of answers, so 256 are open after five.
+LIMIT_START: Final = 8
+# Retries of a function that the budget lends before answers earn more: AWS's SDKs lend 500 tokens of which a
+# retry takes 5.
+RETRY_BUDGET_RETRIES: Final = 100
+# While a function is held it is probed so often: at first, and at most after doubling.
+HOLD_PROBE_FIRST_SECONDS: Final = 5.0
+HOLD_PROBE_CAP_SECONDS: Final = 60.0
+# Atlas restarts a processor for as long before it gives up.
+HOLD_TIMEOUT_SECONDS: Final = 300.0
+
 # The body of a request of $https, and of its answer: what a document may be.
 MAX_HTTPS_REQUEST_BYTES: Final = 16 * MIB
 MAX_HTTPS_ANSWER_BYTES: Final = 16 * MIB
