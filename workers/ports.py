@@ -375,4 +375,3 @@ class SourceStatus:
     paused: int
     buffered_bytes: int = 0
     counts: SourceCounts = SourceCounts()
-    fetched_ahead: int = 0

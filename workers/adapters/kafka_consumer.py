@@ -87,7 +87,6 @@ class KafkaSource(Requests):
             committed={p: position.offset for p, position in list(self._commits.confirmed.items())},
             paused=paused,
             buffered_bytes=room.size_bytes,
-            fetched_ahead=self._fetched.ahead,
             counts=SourceCounts(
                 self._commits.succeeded,
                 self._commits.failed,

@@ -12,16 +12,15 @@ INTERVAL_MS: Final = 10_000
 
 class Fetched:
     """Records received, those included that a pause or a revocation threw away, over all clients of one
-    source. `ahead` of them wait in the client now."""
+    source."""
 
     def __init__(self) -> None:
-        self.ahead = 0
         self._before = 0
         self._now = 0
 
     def of_new_client(self) -> dict[str, Any]:
         """The settings that make a new client report here."""
-        self._before, self._now, self.ahead = self.records, 0, 0
+        self._before, self._now = self.records, 0
         return {"statistics.interval.ms": INTERVAL_MS, "stats_cb": self._on_statistics}
 
     @property
@@ -29,10 +28,4 @@ class Fetched:
         return self._before + self._now
 
     def _on_statistics(self, text: str) -> None:
-        found = orjson.loads(text)
-        self._now = int(found["rxmsgs"])
-        self.ahead = sum(
-            int(partition["fetchq_cnt"])
-            for topic in found["topics"].values()
-            for partition in topic["partitions"].values()
-        )
+        self._now = int(orjson.loads(text)["rxmsgs"])

@@ -23,7 +23,6 @@ from workers.metrics import (
     PARTITIONS_ASSIGNED,
     PARTITIONS_PAUSED,
     PROCESSOR_RESTARTS,
-    RECORDS_AHEAD,
     RECORDS_FETCHED,
     RECORDS_LOST,
 )
@@ -120,7 +119,6 @@ class ProcessorReport:
         metrics.gauge(PARTITIONS_ASSIGNED, name).set(len(partitions))
         metrics.gauge(PARTITIONS_PAUSED, name).set(source.paused if source is not None else 0)
         metrics.gauge(BUFFERED_BYTES, name).set(source.buffered_bytes if source is not None else 0)
-        metrics.gauge(RECORDS_AHEAD, name).set(source.fetched_ahead if source is not None else 0)
         if source is not None:
             self._source_counts(source.counts)
         return buffered

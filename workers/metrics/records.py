@@ -17,15 +17,7 @@ RECORDS_FETCHED: Final = Metric(
     "penstock_records_fetched_total",
     ("processor",),
     "Records that the client received, those included that a pause or a revocation threw away; the client "
-    "tells every 10 s. Without those fetched ahead, and divided by the records consumed, it shows what was "
-    "fetched in vain.",
-)
-RECORDS_AHEAD: Final = Metric(
-    "gauge",
-    "penstock_records_fetched_ahead",
-    ("processor",),
-    "Records that wait in the client, fetched and not yet consumed, as it told last. Each takes some 200 "
-    "bytes beside its own.",
+    "tells every 10 s. Divided by the records consumed it shows, over time, what was fetched in vain.",
 )
 BYTES_CONSUMED: Final = Metric(
     "counter",
