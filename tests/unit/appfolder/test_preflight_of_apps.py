@@ -41,8 +41,8 @@ def test_functions_are_asked_about_where_the_connection_says_so(tmp_path: Path) 
 
 
 def test_call_sites_last_as_long_as_their_functions(tmp_path: Path) -> None:
-    """Without `timeout` the function's own and 5 s, or 900 s where it is not known; else as given; 60 s for an
-    async call to be accepted."""
+    """Without `timeout` the function's own and 5 s, or 900 s where it is not known; else as given; 60 s for
+    an async call to be accepted."""
     (spec,) = app_of(tmp_path).processors
     assert [site.timeout_seconds for site in spec.program.calls] == [900.0, 2.0, 60.0]
     learnt = {("functions", "score"): KNOWN, ("functions", "ship"): KNOWN}
