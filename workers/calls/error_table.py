@@ -6,6 +6,7 @@ can plant another.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
@@ -46,6 +47,7 @@ _KNOWN: Final = (*_CHOICES, *_TEXTS, *_FLAGS, *_NUMBERS)
 _NEED_THEN: Final = ("retry", "throttle", "split", "refresh")
 # After which nothing comes.
 _LAST: Final = ("onError", "fail", "accept")
+_STATUS: Final = re.compile("http [1-9][0-9]{2}")
 # Statuses that must be there, so that every answer has an entry.
 _CATCH_ALL: Final = ("HTTP 3xx", "HTTP 4xx", "HTTP 429", "HTTP 5xx", "HTTP other")
 _TRANSPORT: Final = ("NotSent", "TimedOut", "UnknownOutcome", "AnswerTooLarge", "Retryable")
@@ -144,7 +146,10 @@ class ErrorTable:
         """All rows of this name, as a dead letter or a log says it (`Poison(utf8)` is `Poison`); case does
         not count."""
         wanted = name.partition("(")[0].strip().lower()
-        return [one for one in self.entries if one.name.lower() == wanted]
+        found = [one for one in self.entries if one.name.lower() == wanted]
+        if not found and _STATUS.fullmatch(wanted):
+            return [self.api(int(wanted.split()[1]))]
+        return found
 
     def names(self) -> list[str]:
         """Each name once, in the order of the table."""

@@ -89,8 +89,19 @@ def test_rows_are_found_as_letters_and_logs_name_them() -> None:
     table: ErrorTable = shipped_errors()
     assert [one.name for one in table.find("poison(not-json)")] == ["Poison"]
     assert [one.message for one in table.find("runtime.exiterror")] == ["signal: killed", ""]
-    assert table.find("nothing") == []
+    assert [one.name for one in table.find("HTTP 418")] == ["HTTP 4xx"]
+    assert table.find("nothing") == table.find("HTTP 42") == []
     assert len(table.names()) == len(set(table.names()))
+
+
+def test_every_class_that_we_give_ourselves_has_a_row() -> None:
+    """What a dead letter names can be asked for."""
+    sources = [
+        path.read_text(encoding="utf-8") for path in Path(workers.calls.__file__).parents[1].rglob("*.py")
+    ]
+    said = {name for text in sources for name in re.findall(r'error_class(?:: str)? ?= ?f?"(\w+)', text)}
+    assert {"Internal", "Poison", "RequestTooLarge"} <= said
+    assert [name for name in said | {"InvalidAnswer"} if not shipped_errors().find(name)] == []
 
 
 def test_each_row_says_what_to_do_in_sentences() -> None:

@@ -58,13 +58,14 @@ def test_every_field_reaches_the_call_site() -> None:
                 "maxElapsed": "2m",
                 "base": "50ms",
                 "cap": {"size": 1, "unit": "second"},
+                "onUnknown": "onError",
             },
         }
     )
     assert found.function == ARN
     assert (found.on_error, found.parallelism, found.response) == ("ignore", 8, "envelope")
     assert found.timeout_seconds == pytest.approx(0.2)
-    assert found.retry == RetrySpec(3, 120.0, 0.05, 1.0)
+    assert found.retry == RetrySpec(3, 120.0, 0.05, 1.0, "onError")
     assert found.partition_by is not None
     assert found.partition_by({"customer": {"id": 1}}, None) == found.partition_by(
         {"customer": {"id": 1.0}}, None
@@ -201,6 +202,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"timeout": {"size": -1, "unit": "second"}}, ".timeout: a document; a duration above 0"),
     ({"retry": {"attempts": 3}}, ".retry.attempts: $externalFunction.retry has no field"),
     ({"retry": {"base": "2s", "cap": "1s"}}, ".retry.cap: 1 s, below the base of 2 s"),
+    ({"retry": {"onUnknown": "dlq"}}, ".retry.onUnknown: the text 'dlq'; one of retry, onError"),
     ({"response": "all"}, ".response: the text 'all'; one of body, envelope"),
     ({"batch": 10}, ".batch: 10; a document of the fields of $externalFunction.batch"),
     ({"batch": {"maxRecords": 0}}, ".batch.maxRecords: 0; a whole number from 1 to 10000"),
