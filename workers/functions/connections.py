@@ -21,7 +21,7 @@ from multidict import CIMultiDictProxy
 
 from workers.functions import answers, http_answer
 from workers.functions.answers import ApiError
-from workers.functions.call import Call, Outcome
+from workers.functions.call import Outcome
 from workers.functions.http_answer import Answer
 from workers.functions.http_request import authenticates
 from workers.functions.invocations import LIMITS, PREFIX, Functions, Invocations, Known, wishes_of
@@ -159,6 +159,7 @@ class Connection(asyncio.Protocol):
         "_heard",
         "_held",
         "_inner",
+        "_known",
         "_paused",
         "_remote",
         "_task",
@@ -171,6 +172,7 @@ class Connection(asyncio.Protocol):
         self._inner: Any = None  # aiohttp's protocol, once the connection is its
         self._held: bytes | bytearray = b""  # what has come of the next call
         self._waits_for: tuple[Head, int] | None = None  # a call whose body is not whole, and its start
+        self._known: Known  # of the call that runs
         self._busy = self._blocked = self._paused = self._closes = False
         self._task: asyncio.Task[None] | None = None
 
@@ -298,20 +300,19 @@ class Connection(asyncio.Protocol):
         known = head.known
         if known is not None:
             try:
-                call = self._all.invocations.begin(known, body, request_id)
+                self._known = known
+                if self._all.invocations.begin(known, body, request_id, self._ended):
+                    return
             except Exception as problem:
                 self._write(_refusal(problem, request_id))
                 return
-            if call is not None:
-                call.outcome.add_done_callback(lambda outcome: self._ended(known, outcome, call))
-                return
         self._task = self._all.loop.create_task(self._invoke(head, body, request_id))
 
-    def _ended(self, known: Known, outcome: asyncio.Future[Outcome], call: Call) -> None:
+    def _ended(self, request_id: str, outcome: asyncio.Future[Outcome]) -> None:
         try:
-            answer = self._all.invocations.finished(known, outcome.result(), call.request_id)
+            answer = self._all.invocations.finished(self._known, outcome.result(), request_id)
         except Exception as problem:
-            answer = _refusal(problem, call.request_id)
+            answer = _refusal(problem, request_id)
         self._write(answer)
 
     async def _invoke(self, head: Head, body: bytes, request_id: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
 
 import orjson
 
@@ -20,6 +21,10 @@ from workers.functions.manifest import FunctionEntry
 from workers.functions.pool import Pool
 
 log = logging.getLogger("penstock.functions")
+
+
+Answering: TypeAlias = Callable[[str, "asyncio.Future[Outcome]"], None]
+"""Gets the request id of a call and its outcome."""
 
 
 class Pools(Protocol):
@@ -66,15 +71,20 @@ class Dispatch:
 
     def call(self, entry: FunctionEntry, wanted: Wanted, context: CallContext, request_id: str) -> Call:
         """A call that was admitted, ready for its pool; the function log has it when it ends."""
-        return self.start(entry, wanted.args, wanted.client_context, context, request_id)
-
-    def start(
-        self, entry: FunctionEntry, args: bytes, client_context: bytes, context: CallContext, request_id: str
-    ) -> Call:
-        """The same from its parts."""
-        call = self._call(args, client_context, context, request_id)
-        seen = Seen(context, args, request_id)
+        call = self._call(wanted.args, wanted.client_context, context, request_id)
+        seen = Seen(context, wanted.args, request_id)
         call.outcome.add_done_callback(lambda outcome: self._ended(entry, seen, outcome))
+        return call
+
+    def start(self, entry: FunctionEntry, client_context: bytes, seen: Seen, answer: Answering) -> Call:
+        """The same from its parts; `answer` is called with what became of it, after the log."""
+        call = self._call(seen.args, client_context, seen.context, seen.request_id)
+
+        def ended(outcome: asyncio.Future[Outcome]) -> None:
+            self._ended(entry, seen, outcome)
+            answer(seen.request_id, outcome)
+
+        call.outcome.add_done_callback(ended)
         return call
 
     async def run(self, name: str, wanted: Wanted) -> Outcome:

@@ -34,14 +34,19 @@ def refused(error: ApiError, request_id: str) -> Answer:
 def as_bytes(answer: Answer) -> bytes:
     """HTTP/1.1, for a connection that stays open."""
     status, headers, body = answer
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    date = rfc822_formatted_time()
     if status == 200:  # the everyday case
-        first = "HTTP/1.1 200 OK\r\n"
-    else:
-        first = f"HTTP/1.1 {status} {_REASONS.get(status) or web.Response(status=status).reason}\r\n"
+        head = (
+            f"HTTP/1.1 200 OK\r\nContent-Type: {_JSON}\r\nContent-Length: {len(body)}\r\n"
+            f"Date: {date}\r\n{lines}\r\n"
+        )
+        return head.encode("latin-1") + body
+    reason = _REASONS.get(status) or web.Response(status=status).reason
     kind = f"Content-Type: {_JSON}\r\n" if body else ""
     length = "" if status == 204 else f"Content-Length: {len(body)}\r\n"
-    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    return f"{first}{kind}{length}Date: {rfc822_formatted_time()}\r\n{lines}\r\n".encode("latin-1") + body
+    head = f"HTTP/1.1 {status} {reason}\r\n{kind}{length}Date: {date}\r\n{lines}\r\n"
+    return head.encode("latin-1") + body
 
 
 def as_response(answer: Answer) -> web.Response:

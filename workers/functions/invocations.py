@@ -19,8 +19,8 @@ from workers.functions import answers, pages
 from workers.functions.access import Wanted, is_open
 from workers.functions.call import Call, Outcome
 from workers.functions.context import CallContext, User
-from workers.functions.dispatch import Dispatch, submit
-from workers.functions.function_log import FunctionLog
+from workers.functions.dispatch import Answering, Dispatch, submit
+from workers.functions.function_log import FunctionLog, Seen
 from workers.functions.http_answer import Answer
 from workers.functions.http_body import check_json
 from workers.functions.http_request import Identify, RequestHead, check_origin, request_of
@@ -102,30 +102,34 @@ class Invocations:
             return None
         return Known(target, wishes, CallContext(target.name, request=request_of(head)))
 
-    def begin(self, known: Known, body: bytes, request_id: str) -> Call | None:
-        """Start a call that can be decided at once: open to everybody, run as nobody in particular. None when
-        somebody has to be asked: `invoke` does so. Raises ApiError."""
+    def begin(self, known: Known, body: bytes, request_id: str, answer: Answering) -> bool:
+        """Start a call that can be decided at once: open to everybody, run as nobody in particular. What
+        becomes of it goes to `answer`. False when somebody has to be asked: `invoke` does so. Raises ApiError for what is
+        no call yet."""
         functions = self._functions
         if functions.identify is not None:
-            return None
+            return False
         target = known.target
         pool = functions.pool(target.name)
         entry = pool.entry
         if not is_open(entry):
-            return None
+            return False
         _check_version(pool, target)
         check_json(body)
         if functions.is_draining:
             raise answers.leaving()
         args = b"[%b]" % (body or b"{}")
-        call = functions.dispatch.start(entry, args, known.wishes.client_context, known.context, request_id)
-        submit(pool, call)
-        return call
+        seen = Seen(known.context, args, request_id)
+        call = functions.dispatch.start(entry, known.wishes.client_context, seen, answer)
+        try:
+            pool.submit(call)
+        except answers.ApiError as error:
+            call.refuse(error)
+        return True
 
     def finished(self, known: Known, outcome: Outcome, request_id: str) -> Answer:
-        """The answer to a call that `begin` started. Raises ApiError 404 when its function is gone now."""
-        wants_log = known.wishes.wants_log
-        pool = self._functions.pool(known.target.name) if wants_log else None
+        """The answer to a call that `begin` started."""
+        pool = self._functions.pools().get(known.target.name) if known.wishes.wants_log else None
         return answered(request_id, outcome, pool)
 
     async def invoke(self, head: RequestHead, wishes: Wishes, body: bytes, request_id: str) -> Answer:

@@ -70,7 +70,8 @@ class Pool:
         """Run a call somebody waits for. Raises ApiError 429 when too many wait already, 503 once stopped."""
         self._refuse_when_stopped()
         if not self._give_to_free(call) and not self._give_failure(call):
-            if self._open() >= self.entry.concurrency + self._settings.waiting_calls:
+            most = self.entry.concurrency + self._settings.waiting_calls
+            if len(self._calls) + len(self._workers) >= most and self._open() >= most:
                 raise answers.throttled("Rate Exceeded.", "ReservedFunctionConcurrentInvocationLimitExceeded")
             self._calls.append(call)
             self._calls_wait()

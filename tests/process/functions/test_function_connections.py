@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.function_host import embedded_host, write_functions
+from tests.fakes.waiting import until
 from workers.functions import HostSettings
 
 ECHO = "exports = (event) => event"
@@ -104,7 +106,7 @@ async def test_a_call_in_pieces_is_one_call(tmp_path: Path, size: int) -> None:
     end = whole.index(b"\r\n\r\n")
     cuts = [0, 3, 30, end + 1, end + 3, end + 4, end + 5, len(whole) - 1, len(whole)]
     async with _line(tmp_path) as line:
-        await line.send(*(whole[start:stop] for start, stop in zip(cuts, cuts[1:], strict=False)))
+        await line.send(*(whole[start:stop] for start, stop in itertools.pairwise(cuts)))
         assert await line.answer() == (200, body)
         await line.send(_call(b"1"))
         assert await line.answer() == (200, b"1")
@@ -191,9 +193,7 @@ async def test_a_stop_answers_the_call_that_runs(tmp_path: Path) -> None:
         assert await idle.answer() == (200, b"1")
         busy = _Line(*await asyncio.open_connection("127.0.0.1", port))
         await busy.send(_call(b"2", "slow"))
-        async with asyncio.timeout(SECONDS):
-            while not host.host.pool("slow").status()["running"]:
-                await asyncio.sleep(0.001)
+        await until(lambda: host.host.pool("slow").status()["running"] == 1)
         await host.host.stop(drain_seconds=10)
         assert await busy.answer() == (200, b"2")
         assert await busy.is_closed()
