@@ -104,8 +104,8 @@ class Invocations:
 
     def begin(self, known: Known, body: bytes, request_id: str, answer: Answering) -> bool:
         """Start a call that can be decided at once: open to everybody, run as nobody in particular. What
-        becomes of it goes to `answer`. False when somebody has to be asked: `invoke` does so. Raises ApiError for what is
-        no call yet."""
+        becomes of it goes to `answer`. False when somebody has to be asked: `invoke` does so. Raises ApiError
+        for what is no call yet."""
         functions = self._functions
         if functions.identify is not None:
             return False
