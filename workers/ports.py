@@ -87,8 +87,9 @@ class Requester(Protocol):
     tests/fakes/requester.py."""
 
     @property
-    def url(self) -> str:
-        """The connection's URL, without a slash at its end."""
+    def shown_url(self) -> str:
+        """The connection's URL as logs and dead letters may show it, without a slash at its end: of its path
+        only that there is one, since webhooks have their key there."""
         ...
 
     async def send(self, request: HttpRequest) -> InvokeAnswer:

@@ -22,8 +22,8 @@ def said(
 class FakeRequester:
     """`script` answers every request, or raises what it returns as an error."""
 
-    def __init__(self, script: Script | None = None, url: str = "https://api.example.com/v1") -> None:
-        self.url = url
+    def __init__(self, script: Script | None = None, shown_url: str = "https://api.example.com/…") -> None:
+        self.shown_url = shown_url
         self.script: Script = script or (lambda _request: said())
         self.requests: list[HttpRequest] = []
         self.closed = False

@@ -140,7 +140,8 @@ class HttpsClient:
         parts = urlsplit(endpoint.url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
             raise ValueError(f"connection {endpoint.connection}: no http(s) URL with nothing behind its path")
-        self.url = endpoint.url.rstrip("/")
+        self._url = endpoint.url.rstrip("/")
+        self.shown_url = f"{parts.scheme}://{parts.netloc}{'/…' if parts.path.strip('/') else ''}"
         self._endpoint = endpoint
         self._own: dict[str, bytes] = {}
         self._secrets: list[bytes] = []
@@ -202,7 +203,7 @@ class HttpsClient:
             self._curl = CurlLoop(loop, self._endpoint.max_connections)
         exchange = self._idle.pop() if self._idle else self._exchange(self._curl)
         what = f"{request.method} by connection {name}"
-        exchange.ask(what, self.url + request.target, self._headers(request), request, loop.create_future())
+        exchange.ask(what, self._url + request.target, self._headers(request), request, loop.create_future())
         self._curl.start(exchange)
         return exchange
 

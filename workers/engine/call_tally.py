@@ -26,6 +26,8 @@ from workers.pipeline.program import CallSite
 
 _UNANSWERED = {"NotSent": "not_sent", "TimedOut": "timed_out", "UnknownOutcome": "unknown"}
 
+_THROTTLES = frozenset({"TooManyRequestsException", "HTTP 429"})
+
 
 def outcome_of(verdict: Verdict) -> str:
     """What a call counts as."""
@@ -84,7 +86,7 @@ class CallTally:
         """A call is tried again."""
         kind = outcome_of(failure)
         if kind == "api_error":
-            kind = "throttled" if failure.error_class == "TooManyRequestsException" else "server_error"
+            kind = "throttled" if failure.error_class in _THROTTLES else "server_error"
         elif kind == "invalid_answer":
             kind = "unknown"
         self._metrics.counter(CALL_RETRIES, *self._labels, kind).inc()

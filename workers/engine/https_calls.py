@@ -73,7 +73,7 @@ class HttpsCalls(Calls):
             site.timeout_seconds,
             https.connect_timeout_seconds,
         )
-        url = self._client.url + line.target.partition("?")[0]
+        url = self._client.shown_url + line.target.partition("?")[0]
         outgoing = self._open[job] = Outgoing(request, url[:MAX_URL_CHARACTERS])
         return outgoing
 

@@ -241,6 +241,20 @@ async def test_a_cancelled_request_harms_no_other(service: HttpService) -> None:
         free.set()
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://x", "https://x"),
+        ("https://x:8443/", "https://x:8443"),
+        ("https://hooks.example.com/services/T0/k3y", "https://hooks.example.com/…"),
+    ],
+)
+async def test_a_webhooks_key_is_not_shown(url: str, shown: str) -> None:
+    """It stands in the path of the connection's URL."""
+    async with client(url) as made:
+        assert made.shown_url == shown
+
+
 @pytest.mark.parametrize("url", ["ftp://x", "http://", "https://u:p@x", "https://x?a=1", "x"])
 def test_what_is_no_url_is_refused(url: str) -> None:
     """A connection made in code is held to the same."""

@@ -90,7 +90,7 @@ async def test_a_status_about_the_document_is_on_errors(status: int) -> None:
     assert letters[0]["operatorName"] == "$https"
     https = letters[0]["_stream_meta"]["https"]
     assert https.pop("responseTimeMs") >= 0
-    assert https == {"url": "https://api.example.com/v1/x", "method": "GET", "httpStatusCode": status}
+    assert https == {"url": "https://api.example.com/…/x", "method": "GET", "httpStatusCode": status}
 
 
 @pytest.mark.parametrize(("status", "attempts"), [(401, 1), (403, 1), (302, 1), (429, 3), (500, 3), (503, 3)])
@@ -203,7 +203,7 @@ async def test_a_later_stage_knows_the_request() -> None:
         await rig.all_committed(1)
         (result,) = rig.results()
     assert result["m"].pop("responseTimeMs") >= 0
-    assert result["m"] == {"url": "https://api.example.com/v1/p", "method": "GET", "httpStatusCode": 201}
+    assert result["m"] == {"url": "https://api.example.com/…/p", "method": "GET", "httpStatusCode": 201}
     assert "f" not in result
 
 
@@ -225,3 +225,13 @@ async def test_parse_json_strings() -> None:
         rig.give({"id": 1})
         await rig.all_committed(1)
         assert rig.results() == [{"id": 1, "answer": {"a": {"b": 1}}}]
+
+
+@pytest.mark.parametrize(("status", "reason"), [(429, "throttled"), (503, "server_error")])
+async def test_retries_are_counted_by_what_they_are_for(status: int, reason: str) -> None:
+    """With the connection's name as the function's."""
+    async with calling(first_failing(2, said(status)), {}) as rig:
+        rig.give({"id": 1})
+        await rig.all_committed(1)
+        labels = {"processor": "orders", "function": "api", "reason": reason}
+        assert rig.metrics.registry.get_sample_value("penstock_call_retries_total", labels) == 2
