@@ -108,6 +108,17 @@ def test_a_budget_bounds_retries(retries: int, moves: list[tuple[str, float]]) -
         assert 0.0 <= budget.share_left <= 1.0
 
 
+def test_good_first_answers_earn_retries() -> None:
+    """Five of them one."""
+    budget = RetryBudget(0.0, retries=2)
+    assert [budget.spend(0.0) == 0.0 for _ in range(3)] == [True, True, False]
+    for _ in range(4):
+        budget.succeeded()
+    assert budget.spend(0.0) > 0.0
+    budget.succeeded()
+    assert budget.spend(0.0) == 0.0
+
+
 def test_a_retry_that_was_worth_it_costs_nothing() -> None:
     """Single failures among good answers never empty the budget."""
     budget = RetryBudget(0.0)

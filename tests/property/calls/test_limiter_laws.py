@@ -79,6 +79,50 @@ def test_what_was_sent_before_a_cut_cuts_once(most: int, lost: int) -> None:
     assert limit.limit >= max(1, int(least - 1))
 
 
+def full(count: int) -> AdaptiveLimit:
+    """A limit that is past its start, with as many calls open."""
+    limit = AdaptiveLimit(LimitBounds(200), {"limit": count, "mark": count})
+    while limit.acquire():
+        limit.began()
+    return limit
+
+
+def test_most_of_a_round_lost_halves_the_limit() -> None:
+    """A single loss takes a tenth."""
+    limit = full(100)
+    limit.lost(0.0, 1.0)
+    assert limit.limit == 90
+    for _ in range(60):
+        limit.lost(0.0, 1.0)
+    assert limit.limit == 50
+
+
+def test_a_retry_that_meets_what_is_still_open_says_nothing() -> None:
+    """After a cut more is open than the limit, until it is answered; then a loss counts again."""
+    limit = full(100)
+    limit.lost(0.0, 1.0)
+    for _ in range(5):
+        assert not limit.has_room
+        limit.began()
+        limit.lost(2.0, 2.1)
+    assert limit.limit == 90
+    for _ in range(20):
+        limit.succeeded(0.0, 3.0)
+    assert limit.has_room
+    limit.began()
+    limit.lost(3.0, 3.1)
+    assert limit.limit == 81
+
+
+def test_answers_to_what_was_sent_before_a_cut_do_not_grow_the_limit() -> None:
+    """They were sent under another one."""
+    limit = full(100)
+    limit.lost(0.0, 1.0)
+    for _ in range(99):
+        limit.succeeded(0.0, 2.0)
+    assert limit.limit == 90
+
+
 @pytest.mark.parametrize("said", [10**400, float("nan"), float("inf"), -5, True, "9", None, [1]])
 def test_what_is_no_number_is_not_learned(said: Any) -> None:
     """The registry may hold anything."""

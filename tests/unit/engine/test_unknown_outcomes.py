@@ -13,7 +13,7 @@ from workers.errors import NotSent, TimedOut, UnknownOutcome
 from workers.ports import InvokeAnswer, InvokeRequest
 
 NEVER = replace(QUICK, on_unknown="onError")
-MAY_HAVE_RUN = {
+MAY_HAVE_RUN: dict[str, InvokeAnswer | Exception] = {
     "a time-out": TimedOut("no answer"),
     "a reset": UnknownOutcome("connection reset"),
     "an error inside Lambda": InvokeAnswer(500, b"", error_type="ServiceException"),
