@@ -87,7 +87,7 @@ class Connections:
         if found is not None:
             return found
         made = self._parse(remote, raw)
-        if made is not None and made.known is not None and _comes_again(made):
+        if made is not None and made.known is not None and _comes_again(made, made.known):
             if len(self._heads) >= REMEMBERED_HEADS:
                 self._heads.clear()
             self._heads[key] = made
@@ -123,12 +123,12 @@ class Connections:
             return None
         head = Head(message.method, message.path, headers, remote, int(lengths[0]), None)
         try:
-            limit = LIMITS[wishes_of(head).invocation_type]
+            wishes = wishes_of(head)
         except ApiError:
             return None
-        if head.length > limit:
+        if head.length > LIMITS[wishes.invocation_type]:
             return None
-        return head._replace(known=self.invocations.known(head))
+        return head._replace(known=self.invocations.known(head, wishes))
 
     async def close(self, seconds: float) -> None:
         """Close all of them; who reads its last answer slowly gets `seconds` for it."""
@@ -349,7 +349,7 @@ def _may_become_call(held: bytes | bytearray) -> bool:
     return begins and held.count(b"\n") == held.count(b"\r\n")
 
 
-def _comes_again(head: Head) -> bool:
+def _comes_again(head: Head, known: Known) -> bool:
     """Heads that differ from call to call are not worth the room, and what proves who calls is kept
     nowhere."""
-    return not any(authenticates(name) or name.lower() == "x-amz-client-context" for name in head.headers)
+    return not known.wishes.client_context and not any(map(authenticates, head.headers))

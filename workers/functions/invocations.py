@@ -89,16 +89,15 @@ class Invocations:
         self._functions = functions
         self._routes: dict[str, Target] = {}
 
-    def known(self, head: RequestHead) -> Known | None:
+    def known(self, head: RequestHead, wishes: Wishes) -> Known | None:
         """What `begin` needs of a head. None: it has to be judged by `invoke`, and perhaps refused there."""
-        path = head.raw_path
-        if hdrs.ORIGIN in head.headers:
+        if wishes.invocation_type != "RequestResponse" or hdrs.ORIGIN in head.headers:
+            return None
+        if self._functions.identify is not None:
             return None
         try:
-            target, wishes = self.target(path), wishes_of(head)
+            target = self.target(head.raw_path)
         except answers.ApiError:
-            return None
-        if wishes.invocation_type != "RequestResponse":
             return None
         return Known(target, wishes, CallContext(target.name, request=request_of(head)))
 
