@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workers.adapters.curl_outcome import Transfer, failure
-from workers.errors import NotSent, Retryable, TimedOut, UnknownOutcome
+from workers.errors import AnswerTooLarge, NotSent, Retryable, TimedOut, UnknownOutcome
 
 UNSENT = Transfer("invoking f", attempts=0, uploaded_bytes=0, body_bytes=10, max_answer_bytes=100)
 PART = Transfer("invoking f", attempts=1, uploaded_bytes=4, body_bytes=10, max_answer_bytes=100)
@@ -30,8 +30,8 @@ EMPTY = Transfer("invoking f", attempts=1, uploaded_bytes=0, body_bytes=0, max_a
         (56, SENT, UnknownOutcome),  # reset while waiting
         (52, SENT, UnknownOutcome),  # closed without an answer
         (18, SENT, UnknownOutcome),  # half an answer
-        (63, SENT, UnknownOutcome),  # too large
-        (63, PART, UnknownOutcome),  # answered before the body was read, too large
+        (63, SENT, AnswerTooLarge),  # too large
+        (63, PART, AnswerTooLarge),  # answered before the body was read, too large
         (-1, SENT, UnknownOutcome),
         (28, SENT, TimedOut),
         (28, EMPTY, TimedOut),
