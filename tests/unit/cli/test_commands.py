@@ -25,7 +25,8 @@ pipeline:
 """
 
 ALL = [
-    ("dev",), ("validate",), ("explain",), ("explain-error",), ("eval",), ("worker",), ("functions",), ("functions", "serve"),
+    ("dev",), ("validate",), ("explain",), ("explain-error",), ("eval",), ("worker",),
+    ("functions",), ("functions", "serve"),
     ("functions", "list"), ("functions", "invoke"), ("functions", "logs"), ("functions", "manifest"),
     ("functions", "new"), ("topics",), ("topics", "plan"), ("topics", "apply"), ("kafka",),
     ("kafka", "start"), ("kafka", "stop"),
