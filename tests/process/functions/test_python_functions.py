@@ -46,7 +46,11 @@ async def test_results_arrive_as_json(tmp_path: Path, source: str, expected: Any
         ("def handler(event, context): return {1, 2}", "Runtime.MarshalError", "not JSON serializable"),
         ("def handler(event, context): return float('nan')", "Runtime.MarshalError", "Out of range float"),
         ("def handler(event", "Runtime.UserCodeSyntaxError", "Syntax error in functions/f.py"),
-        ("from nowhere_to_be_found import handler", "Runtime.ImportModuleError", "No module named 'nowhere_to_be_found'"),
+        (
+            "from nowhere_to_be_found import handler",
+            "Runtime.ImportModuleError",
+            "No module named 'nowhere_to_be_found'",
+        ),
         ("handler = 5", "Runtime.HandlerNotFound", "functions/f.py has no function handler(event, context)"),
         ("handler = {}['at load']", "KeyError", "at load"),
         ("import sys\ndef handler(event, context): sys.exit(4)", "Runtime.ExitError", "exit status 4"),
