@@ -13,7 +13,7 @@ import pytest
 
 from tests.fakes.function_host import embedded_host, write_functions
 from tests.fakes.waiting import until
-from workers.functions import HostSettings
+from workers.functions import HostSettings, connections
 
 ECHO = "exports = (event) => event"
 HEADERS = "exports = () => [context.request.requestHeaders, context.request.remoteIPAddress]"
@@ -181,6 +181,32 @@ async def test_a_caller_that_leaves_takes_nobody_with_it(tmp_path: Path) -> None
             await writer.drain()
             writer.transport.abort()
         assert (await host.call("slow", 7)).json() == 7
+
+
+async def test_a_caller_that_stops_within_a_request_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the head or in the body. One that is idle between two calls stays, and so does one that waits."""
+    monkeypatch.setattr(connections, "REQUEST_PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(connections, "_SWEEP_SECONDS", 0.005)
+    write_functions(tmp_path, {"echo.js": ECHO, "slow.js": SLOW})
+    async with embedded_host(tmp_path) as host:
+        port = int(host.host.endpoint.rpartition(":")[2])
+        idle, busy, in_head, in_body = [
+            _Line(*await asyncio.open_connection("127.0.0.1", port)) for _ in range(4)
+        ]
+        await idle.send(_call(b"1"))
+        assert await idle.answer() == (200, b"1")
+        await busy.send(_call(b"2", "slow"))
+        await in_head.send(_call(b"3")[:30])
+        await in_body.send(_call(b"33")[:-1])
+        assert await in_head.is_closed()
+        assert await in_body.is_closed()
+        assert await busy.answer() == (200, b"2")
+        await idle.send(_call(b"4"))
+        assert await idle.answer() == (200, b"4")
+        for line in (idle, busy, in_head, in_body):
+            line.writer.close()
 
 
 async def test_a_stop_answers_the_call_that_runs(tmp_path: Path) -> None:
