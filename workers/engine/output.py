@@ -114,6 +114,10 @@ class Output:
 
     def failed(self, sending: Sending, failure: SendFailure) -> None:
         """A record came back unwritten."""
+        if failure.fatal:
+            # Whoever's record it was: what else is under way hears nothing of a broken client. Not from here:
+            # this runs inside the client's own poll.
+            asyncio.get_running_loop().call_soon(self.producer.replace)
         if not sending.partition.alive:
             return
         if failure.too_large and not sending.is_alone:
@@ -144,9 +148,6 @@ class Output:
         if self._timer is None:
             self._wake_in(self._failed_wait)
             self._failed_wait = min(self._failed_wait * 2, FAILED_CAP_SECONDS)
-        if failure.fatal:
-            # Not from here: this runs inside the client's own poll.
-            asyncio.get_running_loop().call_soon(self.producer.replace)
 
     def close(self) -> None:
         """Stop trying. What waits was not committed and is read again by the next owner."""

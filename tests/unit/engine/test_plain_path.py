@@ -318,3 +318,20 @@ async def test_a_document_that_was_changed_is_written_anew() -> None:
         rig.give(b'{"id": 1,  "x": 1e2}')
         await rig.all_committed(1)
         assert rig.producer.values(RESULTS) == [b'{"id":1,"x":100.0}']
+
+
+async def test_a_client_that_breaks_under_a_partition_that_left_is_replaced() -> None:
+    """The broken client tells of one record only, and nobody waits for that one any more: what the partition
+    sent since it is back must not wait for ever behind it."""
+    async with running(plain_program()) as rig:
+        rig.producer.hold()
+        rig.give({"id": 1})
+        await rig.until(lambda: rig.producer.outstanding() == 1)
+        rig.source.lose([FIRST])
+        rig.source.assign([FIRST])
+        await rig.until(lambda: rig.producer.outstanding() == 2)
+        rig.producer.break_down()
+        rig.producer.release()
+        await rig.all_committed(1)
+        assert rig.producer.replaced == 1
+        assert rig.ids() == [1]
