@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +37,21 @@ settings.register_profile(
 # Slowest first, so that four test processes end together: a scenario waits for 5 to 60 s, a unit test for
 # nothing.
 TIERS: Final = ("scenarios", "process", "contract")
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """A command that a test runs in this process sets up its logs: the next test's are not to be silent."""
+    kept = {name: logging.getLogger(name).level for name in (None, "workers", "topics", "penstock")}
+    handlers = logging.getLogger().handlers[:]
+    yield
+    for name, level in kept.items():
+        logging.getLogger(name).setLevel(level)
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if handler not in handlers and type(handler) is logging.StreamHandler:
+            root.removeHandler(handler)
+    logging.captureWarnings(False)
 
 
 def _tier(item: pytest.Item) -> int:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from confluent_kafka import KafkaException
 from confluent_kafka import Producer as Client
 
+from workers.adapters import kafka_callbacks
 from workers.adapters.kafka_errors import send_failure
 from workers.adapters.kafka_requests import sign_in
 from workers.logs import log_event
@@ -143,11 +145,21 @@ class KafkaProducer:
         return self._alone.send(topic, value, key, headers, timestamp_ms, delivered)
 
     def poll(self) -> int:
-        ran = int(self._client.poll(0))
+        ran = self._polled(self._client)
         if self._replaced:
-            ran += sum(int(old.poll(0)) for old in self._replaced)
+            ran += sum(self._polled(old) for old in self._replaced)
             self._replaced = [old for old in self._replaced if len(old)]
         return ran if self._alone is None else ran + self._alone.poll()
+
+    def _polled(self, client: Client, wait_seconds: float = 0.0) -> int:
+        """A client that broke says so here, once; its records come back with the next polls, and `send`
+        refuses new ones."""
+        try:
+            return kafka_callbacks.poll(client, wait_seconds)
+        except KafkaException as error:
+            if client is self._client:
+                self._on_error(error.args[0])
+            return 0
 
     def outstanding(self) -> int:
         kept = sum(map(len, self._replaced))
@@ -171,7 +183,7 @@ class KafkaProducer:
         # would hold the event loop.
         ends = time.monotonic() + REPLACE_SECONDS
         while len(old) and time.monotonic() < ends:
-            old.poll(REPLACE_SECONDS / 10)
+            self._polled(old, REPLACE_SECONDS / 10)
         if len(old):
             self._replaced.append(old)
         self._client = self._build()
@@ -191,4 +203,5 @@ class KafkaProducer:
             self._alone.close()
         for client in (*self._replaced, self._client):
             client.purge(in_queue=True, in_flight=True, blocking=True)
-            client.flush(1.0)
+            with suppress(KafkaException):
+                kafka_callbacks.flush(client, 1.0)

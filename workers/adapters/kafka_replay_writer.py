@@ -11,6 +11,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaException
 from confluent_kafka import Producer as Client
 
+from workers.adapters import kafka_callbacks
 from workers.adapters.kafka_errors import producer_is_fenced, send_failure
 from workers.adapters.kafka_producer import DEFAULTS
 from workers.emit.replay import Outgoing
@@ -42,8 +43,7 @@ class ReplayWriter:
         config = {name: value for name, value in DEFAULTS.items() if name != "message.timeout.ms"}
         config |= client_config
         config |= {"transactional.id": transactional_id, "transaction.timeout.ms": TRANSACTION_MS}
-        # Without a callback a fatal error is raised out of whatever runs the others, as a SystemError. What
-        # calls raise says the same.
+        # What its calls raise says the same.
         self._client = Client({**config, "error_cb": lambda _error: None}, logger=log)
 
     def open(self) -> None:
@@ -59,7 +59,7 @@ class ReplayWriter:
                 self._client.begin_transaction()
                 for record in records:
                     self._produce(record, failures)
-                left = self._client.flush(TRANSACTION_MS / 1_000)
+                left = kafka_callbacks.flush(self._client, TRANSACTION_MS / 1_000)
                 if not left and not failures:
                     self._patiently(self._client.commit_transaction, END_SECONDS, "committing")
                     return
@@ -92,7 +92,7 @@ class ReplayWriter:
                 )  # fmt: skip
                 return
             except BufferError:
-                self._client.poll(0.1)
+                kafka_callbacks.poll(self._client, 0.1)
             except KafkaException as error:
                 if not send_failure(error.args[0]).too_large:
                     raise

@@ -17,6 +17,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Producer as Client
 
+from workers.adapters import kafka_callbacks
 from workers.adapters.kafka_errors import producer_is_fenced, send_failure, transaction_is_stale
 from workers.adapters.kafka_producer import DEFAULTS
 from workers.logs import log_event
@@ -151,7 +152,7 @@ class TransactionClient:
         for topic in topics - self._known:
             deadline = time.monotonic() + TOPIC_SECONDS
             while (error := self._topic_error(topic)) is not None and time.monotonic() < deadline:
-                self._client.poll(FLUSH_STEP_SECONDS)
+                kafka_callbacks.poll(self._client, FLUSH_STEP_SECONDS)
                 if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                     break
             if error is None:
@@ -191,7 +192,7 @@ class TransactionClient:
             try:
                 self._client.produce(topic, value, key, -1, failed, None, timestamp_ms, headers or [])  # type: ignore[arg-type]
             except BufferError:
-                self._client.poll(FLUSH_STEP_SECONDS)
+                kafka_callbacks.poll(self._client, FLUSH_STEP_SECONDS)
                 if time.monotonic() > deadline:
                     raise _Unwritten({}, ()) from None
                 continue
@@ -205,10 +206,14 @@ class TransactionClient:
     def _flush(self, failures: Mapping[int, SendFailure], certain: Container[int], deadline: float) -> None:
         """Wait until all is written. The first failure fails the transaction; those of its neighbours come
         with it."""
-        while self._client.flush(FLUSH_STEP_SECONDS) and not failures and time.monotonic() < deadline:
+        while (
+            kafka_callbacks.flush(self._client, FLUSH_STEP_SECONDS)
+            and not failures
+            and time.monotonic() < deadline
+        ):
             pass
         if failures:
-            self._client.flush(FLUSH_STEP_SECONDS)
+            kafka_callbacks.flush(self._client, FLUSH_STEP_SECONDS)
         if failures or len(self._client):
             raise _Unwritten(failures, certain)
 
