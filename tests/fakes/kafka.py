@@ -156,8 +156,8 @@ class FakeProducer:
     def break_down(self) -> None:
         """A fatal error: the oldest open record comes back with it, as does every `send` from now on."""
         self._broken = True
-        if self._pending:
-            first = self._pending.popleft()
+        if self._pending or self._alone:
+            first = (self._pending or self._alone).popleft()
             self._due.append((first.delivered, SendFailure("fenced", fatal=True), first.record))
 
     def values(self, topic: str) -> list[bytes | None]:

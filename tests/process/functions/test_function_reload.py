@@ -147,3 +147,16 @@ async def test_calls_go_on_all_the_while_a_function_is_saved(tmp_path: Path) -> 
         await asyncio.wait_for(asyncio.gather(*callers), 10)
     assert 20 in seen
     assert len(seen) > 5
+
+
+async def test_a_source_that_is_empty_for_a_moment_is_read_again(tmp_path: Path) -> None:
+    """An editor empties a file before it writes it anew, and a worker may start just then."""
+    write_functions(tmp_path, {"f.js": "exports = () => 1"})
+    async with embedded_host(tmp_path, HostSettings(reload_seconds=30)) as host:
+        source = tmp_path / "functions" / "f.js"
+        source.write_text("", encoding="utf-8")
+        calling = asyncio.create_task(host.call("f"))
+        await asyncio.sleep(0.08)
+        source.write_text("exports = () => 2", encoding="utf-8")
+        answer = await calling
+        assert (answer.function_error, answer.json()) == (None, 2)

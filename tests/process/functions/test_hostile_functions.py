@@ -162,7 +162,7 @@ HOSTILE = {
     "flood.py": (  # announces a frame of 4 GiB
         "import os\n"
         "def handler(event, context):\n"
-        "    for fd in range(3, 30):\n"
+        "    for fd in range(3, 1_024):\n"
         "        try: os.write(fd, b'\\xff' * 9)\n"
         "        except OSError: pass\n",
         "Runtime.ExitError", "closed its channel",

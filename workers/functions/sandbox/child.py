@@ -17,6 +17,9 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 from workers.functions import frames
 
+# How often, and for how long, a source that is empty is looked at again: 1 s in all.
+_EMPTY_LOOKS: Final = 50
+_EMPTY_LOOK_SECONDS: Final = 0.02
 _READ_BYTES: Final = 65_536
 # A call's arguments (6 MiB) or the host's answers; the host bounds both before it sends them.
 _MAX_FRAME_BYTES: Final = 256 << 20
@@ -151,7 +154,14 @@ def read_source(message: Mapping[str, Any]) -> str:
     if message.get("text") is not None:
         return str(message["text"])
     try:
-        return Path(message["source"]).read_text("utf-8")
+        source = Path(message["source"]).read_text("utf-8")
+        for _ in range(_EMPTY_LOOKS):
+            if source:
+                break
+            # Most editors empty a file before they write it anew; one that is saved right now is not empty.
+            time.sleep(_EMPTY_LOOK_SECONDS)
+            source = Path(message["source"]).read_text("utf-8")
+        return source
     except OSError as problem:
         text = f"Unable to read {message['file']}: {problem.strerror}"
         raise LoadFailure({"errorType": "Runtime.ImportModuleError", "errorMessage": text}) from problem
