@@ -45,32 +45,38 @@ class Rotation:
     now: Mapping[str, Connection]
     _files: frozenset[Path] = frozenset()
     _seen: dict[Path, Stamp] = field(default_factory=dict)
+    _tried: dict[Path, Stamp] = field(default_factory=dict)
     _applied: dict[Path, Stamp] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._files = load_connections(Sources(self.folder), self.env).files
-        self._seen = self._applied = _stamps(self._all_files())
+        self._seen = self._tried = self._applied = _stamps(self._all_files())
 
     def look(self) -> Rotated:
         """What was replaced since the last look; nothing while the files cannot be read, which is logged."""
         found = _stamps(self._all_files())
-        if found != self._seen or found == self._applied:
+        if found != self._seen or found == self._tried:
             self._seen = found
             return Rotated()
-        before, self._applied = self._applied, found
-        return self._taken({path for path in found if found[path] != before.get(path)})
+        self._tried = found
+        rotated = self._taken({path for path in found if found[path] != self._applied.get(path)})
+        if rotated is None:
+            return Rotated()
+        self._applied = found
+        return rotated
 
     def reread(self, name: str) -> Connection | None:
         """One connection as its files have it now."""
         return load_connections(Sources(self.folder), self.env).found.get(name)
 
-    def _taken(self, changed: set[Path]) -> Rotated:
+    def _taken(self, changed: set[Path]) -> Rotated | None:
+        """None where they cannot be read."""
         sources = Sources(self.folder)
         loaded = load_connections(sources, self.env)
         if sources.problems:
             reason = "; ".join(map(str, sources.problems))
             log_event(log, logging.WARNING, "secrets_not_renewed", reason=reason)
-            return Rotated()
+            return None
         self._files = loaded.files
         before, self.now = self.now, loaded.found
         different = tuple(one for name, one in loaded.found.items() if before.get(name) not in (None, one))

@@ -116,6 +116,16 @@ def test_files_that_cannot_be_read_change_nothing(folder: Path, caplog: pytest.L
     assert kafka.name == "kafka"
 
 
+def test_a_certificate_renewed_beside_an_unreadable_secret_is_taken_up_with_it(folder: Path) -> None:
+    """What was not taken up counts as changed until it is."""
+    rotation = rotation_of(folder)
+    mount(folder, "..v2", {**FIRST, "ca.crt": "new-ca"})
+    (folder / "mounted" / "..v2" / "password").unlink()
+    assert looked(rotation) == Rotated()
+    (folder / "mounted" / "..v2" / "password").write_text(FIRST["password"], "utf-8")
+    assert looked(rotation) == Rotated((), ("kafka",))
+
+
 def test_one_connection_can_be_read_at_once(folder: Path) -> None:
     """After a refusal nobody waits for the next look."""
     rotation = rotation_of(folder)
