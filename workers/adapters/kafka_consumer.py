@@ -18,6 +18,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as ClientPartition
 
+from workers.adapters.kafka_callbacks import true_errors
 from workers.adapters.kafka_commits import Commits
 from workers.adapters.kafka_errors import consumer_kind
 from workers.adapters.kafka_rebuild import Rebuild
@@ -116,8 +117,9 @@ class KafkaSource(Requests):
         if self._settings.is_transactional:
             wait_seconds = min(wait_seconds, TRANSACTIONAL_WAIT_SECONDS)
         try:
-            got = self._poll(wait_seconds)
-            self._after_poll(self._consumer, now)
+            with true_errors():
+                got = self._poll(wait_seconds)
+                self._after_poll(self._consumer, now)
         except KafkaException as error:
             self._on_exception(error)
             return False

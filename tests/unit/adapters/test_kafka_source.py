@@ -215,3 +215,17 @@ def test_what_was_delivered_before_is_left_out(begun: Begun) -> None:
     begun.turn()
     begun.turn()
     assert begun.events.seen == [("records", [3, 4]), ("records", [6])]
+
+
+def test_a_fatal_error_behind_another_callback_replaces_the_client(begun: Begun) -> None:
+    """A callback that runs with the client's error set turns it into a SystemError: the source goes on with a
+    new client, and the poll thread, which serves other processors too, does not die of it."""
+
+    def fatal(_client: ScriptedClient) -> list[Any]:
+        error = KafkaException(KafkaError(KafkaError._FATAL, "fenced"))
+        raise SystemError("on_commit returned a result with an exception set") from error
+
+    begun.client.steps = [fatal]
+    begun.turn()
+    assert begun.source.status().counts.replaced == 1
+    assert begun.client.closed
