@@ -20,6 +20,11 @@ UNWANTED = frozenset({"bson", "niquests"})
 AWAITED = {
     "faust-streaming": "the control plane of cluster mode",
     "tzdata": "data alone: zoneinfo reads it where the system has no time zones",
+    **dict.fromkeys(
+        ("attrs", "authlib", "cachetools", "fastavro", "httpx2", "jsonschema"),
+        "confluent-kafka's schema registry client and serializers import it",
+    ),
+    "aws-msk-iam-sasl-signer-python": "tokens of AWS_MSK_IAM",
 }
 
 HASH = "--hash=sha256:" + "0" * 64

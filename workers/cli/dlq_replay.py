@@ -90,7 +90,7 @@ def read_ledger(source: KafkaConnection, topic: str, processor: str) -> Ledger:
     def take(record: SourceRecord) -> None:
         key = record.key() or b""
         if key.startswith(mine):
-            (ledger.keys.discard if record.value() is None else ledger.keys.add)(key)
+            (ledger.take_back if record.value() is None else ledger.add)(key)
 
     with reader_of(source) as reader:
         reader.read({}, reader.ends([topic]), take)

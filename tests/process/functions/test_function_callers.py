@@ -24,6 +24,7 @@ from tests.fakes.callers import (
     write_accounts,
 )
 from tests.fakes.function_host import ADD_ONE, Answer, EmbeddedHost, embedded_host, write_functions
+from tests.fakes.waiting import until
 from workers.functions.authentication import key_sets
 from workers.functions.authentication.accounts_file import read_accounts
 from workers.functions.authentication.gate import Gate
@@ -185,11 +186,14 @@ class Publisher:
 
     def __init__(self) -> None:
         self.text, self.status, self.asked = key_set(FIRST), 200, 0
+        self.free = asyncio.Event()
+        self.free.set()
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """The set as it is now."""
         self.asked += 1
         await asyncio.sleep(0.01)
+        await self.free.wait()
         return web.Response(status=self.status, text=self.text)
 
     @asynccontextmanager
@@ -247,3 +251,18 @@ async def test_an_issuer_that_does_not_answer_is_no_fault_of_the_caller(
         assert await _who(host, FIRST.token()) == "ann"
         monkeypatch.setattr(key_sets, "KEY_SET_STALE_SECONDS", 0.0)
         assert await _who(host, FIRST.token()) == 503
+
+
+@pytest.mark.parametrize("path", ["/functions/who", "/2015-03-31/functions/who/invocations"])
+async def test_who_waits_for_keys_while_accounts_are_replaced_is_answered(tmp_path: Path, path: str) -> None:
+    """The fetch ends with the accounts that wanted it, the caller's request with a 503: it may try again."""
+    publisher = Publisher()
+    publisher.free.clear()
+    async with publisher.gate(tmp_path) as gate, guarded_host(tmp_path, gate) as host:
+        request = host.request("POST", path, data=b"1", headers=bearer(FIRST.token()))
+        waiting = asyncio.create_task(request)
+        await until(lambda: publisher.asked == 1)
+        await gate.replace(read_accounts(write_accounts(tmp_path, FIRST), tmp_path, ENV))
+        assert (await asyncio.wait_for(waiting, 5)).status == 503
+        publisher.free.set()
+        assert await _who(host, FIRST.token()) == "ann"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from workers.emit.dead_letter import DeadLetter, DeadLetterPolicy, Origin, dead_
 from workers.emit.letters import Letter, as_document, read_letter
 from workers.emit.replay import Ledger, ledger_key, restored, to_replay_topic, to_source
 from workers.emit.replayed import as_original, replays_of
+from workers.errors import Fatal
 from workers.model import Headers, Refused
 
 POLICIES = st.sampled_from([HEADER, DOCUMENT])
@@ -138,8 +140,22 @@ def test_each_failure_is_admitted_once(origin: Origin, refused: Refused, policy:
         letter_of(origin, refused, replace(policy, processor="billing")),
     ]
     assert all(ledger.admits(one) for one in others)
-    assert len(ledger.keys) == 5
+    assert len(ledger) == 5
     assert ledger_key(letter).startswith(b"orders/")
+
+
+@given(ORIGINS, REFUSALS, POLICIES)
+def test_a_full_ledger_says_so(origin: Origin, refused: Refused, policy: DeadLetterPolicy) -> None:
+    """What it cannot remember is not replayed; what it knows is passed over still, and what is taken back
+    makes room."""
+    ledger = Ledger(most=1)
+    letter, other = (letter_of(replace(origin, replays=replays), refused, policy) for replays in (0, 1))
+    assert ledger.admits(letter)
+    assert not ledger.admits(letter)
+    with pytest.raises(Fatal, match="1 dead letters were replayed, as many as this command remembers"):
+        ledger.admits(other)
+    ledger.take_back(ledger_key(letter))
+    assert ledger.admits(other)
 
 
 @given(ORIGINS, REFUSALS, POLICIES)

@@ -155,6 +155,7 @@ def test_a_set_keeps_the_keys_that_can_check() -> None:
         {"kty": "oct", "k": "c2VjcmV0", "kid": "o"},
         {**good, "use": "enc", "kid": "e"},
         {"kty": "new", "kid": "n"},
+        {**good, "alg": "none", "kid": "a"},
         rsa_issuer(1_024).public(),
         "text",
     ]

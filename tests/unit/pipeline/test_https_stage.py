@@ -263,6 +263,14 @@ def test_all_problems_are_told_at_once() -> None:
     assert len(problems({"path": 5, "method": "X", "as": ..., "retryOn": 1, "nope": 1})) == 5
 
 
+@pytest.mark.parametrize(("place", "wrong"), [("headers", [1]), ("parameters", [1])])
+def test_a_name_that_another_begins_with_has_its_own_problems(place: str, wrong: Any) -> None:
+    """What is wrong with `X-AB` says nothing of `X-A`."""
+    found = problems({place: {"X-A": {"$literal": wrong}, "X-AB": {"$nope": 1}}})
+    assert [path for path in found if path.startswith(f"{WHERE}.{place}.X-A")] == list(found)
+    assert len(found) == 2
+
+
 def test_as_may_be_left_out_at_the_end() -> None:
     """A request as the sink of a pipeline."""
     found = compile_processor([SOURCE, {"$https": {"connectionName": "api", "method": "POST"}}])

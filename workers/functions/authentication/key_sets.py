@@ -63,7 +63,7 @@ def _key(found: dict[str, Any]) -> TokenKey | None:
     }
     try:
         material = jwt.PyJWK(public).key
-    except jwt.PyJWTError:
+    except (jwt.PyJWTError, NotImplementedError):  # the latter: an `alg` that is no signature
         return None
     if found.get("kty") == "RSA" and material.key_size < MIN_RSA_BITS:
         return None
@@ -100,7 +100,7 @@ class FetchedKeys:
                 self._tried = now
                 self._fetch = asyncio.create_task(self._get())
         if key is None and self._fetch is not None:
-            await asyncio.shield(self._fetch)
+            await asyncio.wait({self._fetch})  # the fetch ends with these accounts, its callers do not
             key = pick(self._keys, kid)
         if not self._keys:
             raise refusals.no_keys()

@@ -221,7 +221,9 @@ def _retry_on(checker: Checker, fields: Fields) -> RetryOn | None:
 
 def _fixed(checker: Checker, node: Node | None, place: str) -> Const | None:
     """What is known at start. A constant stands in for an expression with a problem, too: that is none."""
-    is_wrong = any(problem.path.startswith(place) for problem in checker.problems)
+    is_wrong = any(
+        f"{problem.path}.".replace("[", ".").startswith(f"{place}.") for problem in checker.problems
+    )
     return node if isinstance(node, Const) and not is_wrong else None
 
 
