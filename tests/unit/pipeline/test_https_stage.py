@@ -263,7 +263,7 @@ def test_all_problems_are_told_at_once() -> None:
     assert len(problems({"path": 5, "method": "X", "as": ..., "retryOn": 1, "nope": 1})) == 5
 
 
-@pytest.mark.parametrize(("place", "wrong"), [("headers", [1]), ("parameters", [1])])
+@pytest.mark.parametrize(("place", "wrong"), [("headers", "a\nb"), ("parameters", [1])])
 def test_a_name_that_another_begins_with_has_its_own_problems(place: str, wrong: Any) -> None:
     """What is wrong with `X-AB` says nothing of `X-A`."""
     found = problems({place: {"X-A": {"$literal": wrong}, "X-AB": {"$nope": 1}}})
