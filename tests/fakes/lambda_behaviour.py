@@ -9,6 +9,8 @@ from typing import Any, Final, Literal, get_args
 
 import orjson
 
+from tests.fakes.lambda_history import History, Timeline
+
 MAX_SYNC_BYTES: Final = 6_291_456
 MAX_ASYNC_BYTES: Final = 1_048_576
 
@@ -99,6 +101,8 @@ class Function:
     disorder: int = 0
     running_values: dict[str, int] = field(default_factory=dict)
     last_places: dict[str, int] = field(default_factory=dict)
+    timeline: Timeline[Behaviour] | None = None
+    history: History | None = None
 
 
 def behaviour_of_call(function: Function, body: bytes) -> tuple[Behaviour, str | None]:

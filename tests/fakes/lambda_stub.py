@@ -3,8 +3,9 @@
 In a test: `async with LambdaStub() as stub`, then `stub.program("f", Behaviour(...))`.
 As a process: `python -m tests.fakes.lambda_stub --port 0` prints its port, takes `POST /config`
 (`{"functions": {"f": {"outcome": "echo", "latency_ms": 20}}, "default": {}, "known_only": false}`),
-`POST /reset` and `GET /stats`.
-A function called `f20` that nobody programmed takes 20 ms.
+`POST /reset`, `GET /stats` and `GET /history`.
+A function called `f20` that nobody programmed takes 20 ms. `"timeline": [[60, {"concurrency": 50}]]` beside
+its other fields: a function is that for 60 s first. Only those that were programmed have a history.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from tests.fakes.lambda_behaviour import (
     in_force,
 )
 from tests.fakes.lambda_descriptions import described
+from tests.fakes.lambda_history import History, Timeline
 
 INVOKE: Final = re.compile(r"/2015-03-31/functions/([^/?]+)/invocations(?:\?Qualifier=([^&]+))?$")
 NAMED_LATENCY: Final = re.compile(r"f(\d+)")
@@ -119,9 +121,12 @@ class LambdaStub:
         for connection in list(self.open):
             connection.transport.abort()
 
-    def program(self, name: str, behaviour: Behaviour) -> None:
-        """Give one function its behaviour; its counts go on."""
-        self.function(name).behaviour = behaviour
+    def program(self, name: str, behaviour: Behaviour, *first: tuple[float, Behaviour]) -> None:
+        """Give one function its behaviour, after the steps of `first` (seconds, behaviour); its counts go
+        on."""
+        function, now = self.function(name), time.monotonic()
+        function.timeline = Timeline(first, behaviour, now)
+        function.history = function.history or History(now)
 
     def plan(self, name: str, planned: Planned) -> None:
         """Let `planned` decide about every call of a function, in place of one behaviour."""
@@ -140,6 +145,8 @@ class LambdaStub:
             if latency := NAMED_LATENCY.fullmatch(name):
                 behaviour = replace(behaviour, latency_ms=float(latency[1]))
             found = self._functions[name] = Function(behaviour)
+        if found.timeline is not None:
+            found.behaviour = found.timeline.at(time.monotonic())
         return found
 
     def configure(self, config: Mapping[str, Any]) -> None:
@@ -150,7 +157,9 @@ class LambdaStub:
         if "default" in config:
             self._default = behaviour_of(config["default"])
         for name, data in config.get("functions", {}).items():
-            self.program(name, behaviour_of(data))
+            steps = [(float(seconds), behaviour_of(step)) for seconds, step in data.get("timeline", ())]
+            last = {field: value for field, value in data.items() if field != "timeline"}
+            self.program(name, behaviour_of(last), *steps)
 
     def refusal_of(self, seen: Seen) -> str | None:
         """The error that AWS would refuse the request's time or keys with."""
@@ -172,6 +181,7 @@ class LambdaStub:
             function.max_running = function.running
             function.outcomes.clear()
             function.ids.clear()
+            function.history = function.history and History(time.monotonic(), function.running)
         self.requests.clear()
 
     def stats(self) -> dict[str, Any]:
@@ -195,12 +205,19 @@ class LambdaStub:
             },
         }
 
+    def history(self) -> dict[str, Any]:
+        """The history of each function that has one, up to now."""
+        every, now = self._functions.items(), time.monotonic()
+        return {name: function.history.as_json(now) for name, function in every if function.history}
+
     def admin(self, method: str, target: str, body: bytes) -> tuple[int, bytes]:
         """Answer the stub's own API: (status, JSON)."""
         try:
             match method, target:
                 case "GET", "/stats":
                     return 200, orjson.dumps(self.stats())
+                case "GET", "/history":
+                    return 200, orjson.dumps(self.history())
                 case "POST", "/reset":
                     self.reset()
                     return 200, b"{}"
@@ -287,6 +304,8 @@ class Connection(asyncio.Protocol):
             behaviour = replace(THROTTLED, retry_after_seconds=behaviour.retry_after_seconds)
         ran = behaviour.outcome not in ("error", "drop_before") and kind != "DryRun"
         count_call(function, behaviour, identity, ran=ran)
+        if function.history is not None:
+            function.history.called(time.monotonic(), function.running, throttled=behaviour.status == 429)
         if behaviour.outcome == "batch":
             batch_functions.begin(function, behaviour, seen.body)
         self._running = function
@@ -351,6 +370,8 @@ class Connection(asyncio.Protocol):
     def _finished(self) -> None:
         if self._running is not None:
             self._running.running -= 1
+            if self._running.history is not None:
+                self._running.history.changed(time.monotonic(), self._running.running)
             self._running = None
 
 
