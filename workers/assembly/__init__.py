@@ -1,0 +1,7 @@
+"""From an app folder to a running engine process: the only modules that name both engine and adapters."""
+
+from workers.assembly.clients import check_live
+from workers.assembly.graph import default_group
+from workers.assembly.process import engine_main
+
+__all__ = ["check_live", "default_group", "engine_main"]
