@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from workers.metrics import calls, processes, progress, records
+from workers.metrics import calls, flow, processes, progress, records
 from workers.metrics.calls import *  # noqa: F403
+from workers.metrics.flow import *  # noqa: F403
 from workers.metrics.metric import *  # noqa: F403
 from workers.metrics.metric import OTHER, Metric
 from workers.metrics.processes import *  # noqa: F403
@@ -19,7 +20,7 @@ from workers.metrics.records import *  # noqa: F403
 
 ALL: Final = tuple(
     value
-    for part in (records, calls, progress, processes)
+    for part in (records, calls, flow, progress, processes)
     for value in vars(part).values()
     if isinstance(value, Metric)
 )

@@ -33,6 +33,17 @@ CONTRACT_VIOLATIONS: Final = (
     "unknown_id",
     "duplicate_id",
 )
+HOLD_STATES: Final = ("open", "held", "probing", "spent", "failed")
+LIMIT_CHANGES: Final = ("grew", "throttled", "timed_out", "disconnected", "account", "hold")
+THROTTLE_REASONS: Final = (
+    "ReservedFunctionConcurrentInvocationLimitExceeded",
+    "ConcurrentInvocationLimitExceeded",
+    "FunctionInvocationRateLimitExceeded",
+    "ReservedFunctionInvocationRateLimitExceeded",
+    "CallerRateLimitExceeded",
+    "ConcurrentSnapshotCreateLimitExceeded",
+    OTHER,
+)
 SCOPES: Final = ("record", "batch", "function", "account", "worker", "configuration")
 
 
