@@ -113,6 +113,11 @@ class AdaptiveLimit:
         """Whether a retry may begin: a call that has a permit from before a cut waits until less is open."""
         return self.open < int(self._limit)
 
+    @property
+    def was_cut(self) -> bool:
+        """Whether it was learned from losses. False: it is still on its first way up."""
+        return not self._is_starting
+
     def acquire(self) -> bool:
         """Take a permit. False: none is free; one may be after a `release` or a `succeeded`."""
         if self.in_flight >= int(self._limit):
