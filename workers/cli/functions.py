@@ -89,6 +89,19 @@ def serve(
         Path | None,
         typer.Option(envvar="PENSTOCK_TLS_KEY", help="The certificate's private key, a PEM file."),
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            envvar="PENSTOCK_FUNCTIONS_METRICS_PORT",
+            min=0,
+            max=65_535,
+            help="/metrics and /healthz for everybody who reaches it, over plain HTTP; 0: a free one.",
+        ),
+    ] = None,
+    metrics_host: Annotated[
+        str,
+        typer.Option(envvar="PENSTOCK_FUNCTIONS_METRICS_HOST", help="The address to serve them on."),
+    ] = "127.0.0.1",
 ) -> None:
     """Serve functions/<name>.js and <name>.py until SIGTERM or Ctrl-C, then drain. Prints the endpoint's URL.
 
@@ -110,7 +123,10 @@ def serve(
 
     try:
         settings = HostSettings(http_allow=tuple(allow_http or ()))
-        listening = DoorSettings(host, port, tls_cert, tls_key, authentication, open=no_authentication)
+        listening = DoorSettings(
+            host, port, tls_cert, tls_key, authentication, open=no_authentication,
+            metrics_host=metrics_host, metrics_port=metrics_port,
+        )  # fmt: skip
         serve_functions(folder, listening, settings=settings, env=os.environ, on_started=started)
     except OSError as error:
         raise Fatal(f"listening on {host}:{port}: {error.strerror or error}") from None

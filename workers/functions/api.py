@@ -100,4 +100,6 @@ class Api:
             region = descriptions.region_of(request.headers.get(hdrs.AUTHORIZATION, ""))
             return await pages.described(path, query, region, pools)
         pages.check_may_look(user, f"penstock:Get{path[:40]}")
+        if path == "/metrics":
+            return pages.metrics(functions.metrics_text())
         return pages.own_page(path, query, pools, functions.function_log)

@@ -18,6 +18,7 @@ from workers.functions.context import CallContext
 from workers.functions.function_log import FunctionLog, Seen
 from workers.functions.host_calls import Asker, HostCallFailed
 from workers.functions.manifest import FunctionEntry
+from workers.functions.measures import Measures
 from workers.functions.pool import Pool
 
 log = logging.getLogger("penstock.functions")
@@ -42,9 +43,10 @@ class Pools(Protocol):
 class Dispatch:
     """Decides, runs and logs calls. Every method is called on the event loop."""
 
-    def __init__(self, pools: Pools, function_log: FunctionLog) -> None:
+    def __init__(self, pools: Pools, function_log: FunctionLog, measures: Measures) -> None:
         self._pools = pools
         self._log = function_log
+        self._measures = measures
         self._access = Access(self)
         self._loop = asyncio.get_running_loop()
         # UUIDs by shape: a random half for the process, a counter for the call. A fresh uuid4 for each call
@@ -66,6 +68,7 @@ class Dispatch:
                 entry.name, wanted.user, wanted.runs_as_system, wanted.request, wanted.depth
             )
             self._log.denied(entry, Seen(context, wanted.args, request_id), denied.reason)
+            self._measures.denied(entry.name)
             log.info("call denied", extra={"function": entry.name, "request_id": request_id})
             raise answers.denied(entry.name) from denied
 
@@ -142,11 +145,14 @@ class Dispatch:
     def _ended(self, entry: FunctionEntry, seen: Seen, outcome: asyncio.Future[Outcome]) -> None:
         if outcome.cancelled():  # the caller is gone; what the call did is in nobody's answer
             self._log.refused(entry, seen, "the caller did not wait for the answer")
+            self._measures.refused(entry.name)
             return
         problem = outcome.exception()
         if problem is None:
             self._log.ended(entry, seen, outcome.result())
+            self._measures.ran(entry.name, outcome.result())
         else:
+            self._measures.refused(entry.name)
             self._log.refused(entry, seen, problem.code if isinstance(problem, ApiError) else "failed")
 
 

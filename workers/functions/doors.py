@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from workers.adapters.health_http import Answer, HealthServer
 from workers.errors import Invalid, Problem
 from workers.functions import rotation
 from workers.functions.authentication.accounts_file import FILE, is_loopback, read_accounts
 from workers.functions.authentication.gate import Gate
 from workers.functions.host import FunctionHost
+from workers.functions.measures import CONTENT_TYPE
 from workers.functions.settings import ROTATION_SECONDS
 from workers.functions.tls import Tls
 
@@ -31,6 +33,10 @@ class DoorSettings:
     authentication: Path | None = None
     open: bool = False
     rotation_seconds: float = ROTATION_SECONDS
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
+    """Where `/metrics` and `/healthz` are served to whoever asks, over plain HTTP; None: nowhere but beside
+    the API, for those who may look there."""
 
 
 class Doors:
@@ -57,11 +63,27 @@ class Doors:
             Tls(settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None
         )
         self._watches: list[asyncio.Task[None]] = []
+        self._metrics: HealthServer | None = None
 
     def open(self, host: FunctionHost) -> None:
         """Put them into a host that is not started yet."""
         host.identify = None if self.gate is None else self.gate.identify
         host.tls = None if self.tls is None else self.tls.context
+
+    async def serve_metrics(self, host: FunctionHost) -> str | None:
+        """Listen where metrics are asked for; the address. Raises Fatal when it cannot be had."""
+        port = self._settings.metrics_port
+        if port is None:
+            return None
+
+        def healthz() -> Answer:
+            return Answer(503, "draining\n") if host.is_draining else Answer(200, "ok\n")
+
+        def metrics() -> Answer:
+            return Answer(200, host.metrics_text(), CONTENT_TYPE)
+
+        self._metrics = HealthServer({"/metrics": metrics, "/healthz": healthz})
+        return await self._metrics.start(self._settings.metrics_host, port)
 
     def watch(self) -> None:
         """Look for renewed files from now on."""
@@ -75,7 +97,9 @@ class Doors:
             self._watches.append(asyncio.create_task(watching))
 
     async def close(self) -> None:
-        """Stop looking."""
+        """Stop looking and being looked at."""
+        if self._metrics is not None:
+            await self._metrics.close()
         for task in self._watches:
             task.cancel()
         if self._watches:

@@ -27,6 +27,7 @@ from workers.functions.http_calls import HttpCalls
 from workers.functions.http_request import Identify
 from workers.functions.invocations import Invocations
 from workers.functions.manifest import FunctionEntry, Manifest, load
+from workers.functions.measures import Measures
 from workers.functions.pool import Pool
 from workers.functions.settings import HostSettings
 from workers.functions.worker import Worker
@@ -70,6 +71,7 @@ class FunctionHost:
         self._leaving: dict[Pool, asyncio.Task[None]] = {}
         self._watch: asyncio.Task[None] | None = None
         self.function_log = FunctionLog()
+        self.measures = Measures(self.settings.workers)
         self.identify: Identify | None = None  # who sends a request; set before `start`
         self.tls: ssl.SSLContext | None = None  # set before `start`
         self._taken = 0
@@ -87,7 +89,7 @@ class FunctionHost:
         """Listen. Functions are started at their first call. Raises OSError when the port is taken."""
         self._loop = asyncio.get_running_loop()
         self._http = HttpCalls(self.settings)
-        self.dispatch = Dispatch(self, self.function_log)
+        self.dispatch = Dispatch(self, self.function_log, self.measures)
         self._table = {**self._http.table(), "functions.execute": self.dispatch.execute, **self._table}
         self.take_over(self.manifest, frozenset())
         # Bodies are taken as they are: the Lambda API knows no packed ones, and 6 MiB of gzip can become 6
@@ -177,6 +179,10 @@ class FunctionHost:
         """All pools by function name."""
         return self._pools
 
+    def metrics_text(self) -> str:
+        """All samples in Prometheus' text format."""
+        return self.measures.text(self._pools)
+
     def submit_event(self, pool: Pool, call: Call) -> None:
         """Accept an `Event` call. Raises ApiError 429 at the host's or the function's bound."""
         size = len(call.args)
@@ -207,6 +213,7 @@ class FunctionHost:
         scripts = {name: one.run_as_script for name, one in manifest.entries.items() if one.run_as_script}
         self._adjust(self._pools, manifest.entries, changed)
         self._adjust(self._script_pools, scripts, changed)
+        self.measures.serve(self._pools)
 
     def _adjust(
         self, pools: dict[str, Pool], entries: Mapping[str, FunctionEntry], changed: frozenset[str]

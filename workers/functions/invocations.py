@@ -64,6 +64,10 @@ class Functions(Protocol):
         """Accept an `Event` call. Raises ApiError 429."""
         ...
 
+    def metrics_text(self) -> str:
+        """All samples in Prometheus' text format."""
+        ...
+
 
 class Wishes(NamedTuple):
     """What the headers of a call ask for."""
@@ -149,7 +153,11 @@ class Invocations:
             return Answer(204, {"x-amzn-RequestId": request_id})
         call = self._functions.dispatch.call(pool.entry, wanted, context, request_id)
         if wishes.invocation_type == "Event":
-            self._functions.submit_event(pool, call)
+            try:
+                self._functions.submit_event(pool, call)
+            except answers.ApiError as error:
+                call.refuse(error)  # for the function log
+                raise
             return Answer(202, {"x-amzn-RequestId": request_id})
         submit(pool, call)
         return answered(request_id, await call.outcome, pool if wishes.wants_log else None)

@@ -1,4 +1,4 @@
-"""What the host answers beside calls: `/healthz`, `/functions` and `/logs`, and Lambda's descriptions.
+"""What the host answers beside calls: `/healthz`, `/functions`, `/logs`, `/metrics`, Lambda's descriptions.
 
 Everything but `/healthz` is for whoever runs the host: where callers have to say who they are it is open to
 access keys and API keys, and closed to the users of an app.
@@ -19,6 +19,7 @@ from workers.functions.answers import ApiError
 from workers.functions.authentication import refusals
 from workers.functions.context import User
 from workers.functions.function_log import FunctionLog
+from workers.functions.measures import CONTENT_TYPE
 from workers.functions.names import BadName, Target, parse_target
 from workers.functions.pool import Pool
 
@@ -30,6 +31,11 @@ def healthz(pools: Mapping[str, Pool], *, is_draining: bool) -> web.Response:
     """200 while calls are taken, 503 once the host stops."""
     state = {"status": "draining" if is_draining else "ok", "functions": len(pools)}
     return _json(state, status=503 if is_draining else 200)
+
+
+def metrics(text: str) -> web.Response:
+    """`GET /metrics`."""
+    return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
 
 def check_may_look(user: User | None, action: str) -> None:

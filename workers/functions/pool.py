@@ -63,6 +63,10 @@ class Pool:
         self._stopped = False
         self._failure: Failure | None = None
         self._failure_until = 0.0
+        self.starts = 0
+        """Processes started, ever."""
+        self.load_failures = 0
+        """Of them, those that could not load the source."""
 
     # --- what the api asks
 
@@ -170,6 +174,7 @@ class Pool:
 
     def worker_failed_to_load(self, worker: Worker, failure: Failure) -> None:
         """Every call that waits fails with it, unless warm workers remain that can still run them."""
+        self.load_failures += 1
         if worker in self._retired:
             return
         self._failure = failure
@@ -255,6 +260,7 @@ class Pool:
                 self._room.give_back()
                 self._cannot_start(problem)
                 return
+            self.starts += 1
             self._workers.add(worker)
             self._starting.add(worker)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,9 +12,13 @@ from typing import Final
 
 import uvloop
 
+from workers.errors import Fatal
 from workers.functions.doors import Doors, DoorSettings
 from workers.functions.host import FunctionHost
 from workers.functions.settings import HostSettings
+from workers.logs import log_event
+
+log = logging.getLogger("penstock.functions")
 
 # New containers before the collector looks for cycles. None of those that a call makes is part of one; with
 # CPython's 700 the looking was a sixth of the host's time.
@@ -33,7 +38,8 @@ def serve(
 
     `on_started` gets the endpoint's URL once calls are taken (port 0 takes a free port). A second signal ends
     the drain at once. Raises Invalid with every problem of the folder, or of how it would be reached, before
-    anything is started; OSError when the port is taken. Must be called on the main thread.
+    anything is started; OSError when the port is taken, Fatal when that of the metrics is. Must be called on
+    the main thread.
     """
     chosen = doors or DoorSettings()
     opened = Doors(chosen, app_dir, env or {})
@@ -55,12 +61,20 @@ async def _serve(host: FunctionHost, doors: Doors, on_started: Callable[[str], N
         loop.add_signal_handler(number, on_signal)
     host.adopt_orphans()
     await host.start()
+    try:
+        metrics = await doors.serve_metrics(host)
+    except Fatal:
+        await host.stop()
+        await doors.close()
+        raise
     doors.watch()
     gc.collect()
     gc.freeze()  # modules, manifest: never looked at again
     gc.set_threshold(_YOUNG_OBJECTS, _GENERATION_RUNS, _GENERATION_RUNS)
     if on_started is not None:
         on_started(host.endpoint)
+    if metrics is not None:
+        log_event(log, logging.INFO, "metrics_served", address=metrics)
     await asked.wait()
     drain = asyncio.create_task(host.stop())
     hurry = asyncio.create_task(hurried.wait())

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from workers.metrics import calls, flow, processes, progress, records
+from workers.metrics import calls, flow, functions, processes, progress, records
 from workers.metrics.calls import *  # noqa: F403
 from workers.metrics.flow import *  # noqa: F403
+from workers.metrics.functions import *  # noqa: F403
 from workers.metrics.metric import *  # noqa: F403
 from workers.metrics.metric import OTHER, Metric
 from workers.metrics.processes import *  # noqa: F403
@@ -20,12 +21,17 @@ from workers.metrics.records import *  # noqa: F403
 
 ALL: Final = tuple(
     value
-    for part in (records, calls, flow, progress, processes)
+    for part in (records, calls, flow, progress, processes, functions)
     for value in vars(part).values()
     if isinstance(value, Metric)
 )
 SUPERVISOR: Final = tuple(m for m in ALL if m.name.startswith("penstock_supervisor_") or m is BUILD_INFO)
-ENGINE: Final = tuple(m for m in ALL if not m.name.startswith("penstock_supervisor_"))
+FUNCTION_HOST: Final = tuple(
+    m for m in ALL if m.name.startswith("penstock_function_host_") or m is BUILD_INFO
+)
+ENGINE: Final = tuple(
+    m for m in ALL if not m.name.startswith(("penstock_supervisor_", "penstock_function_host_"))
+)
 
 
 def as_markdown(catalogue: Iterable[Metric] = ALL) -> str:
@@ -37,7 +43,9 @@ def as_markdown(catalogue: Iterable[Metric] = ALL) -> str:
         "",
         "Samples of engine processes carry one more label, `process`: the number of the process, or",
         "`supervisor`. Each also shows `process_cpu_seconds_total`, `process_resident_memory_bytes` and",
-        "the other metrics of prometheus-client's process collector. A label whose values are not listed is",
+        "the other metrics of prometheus-client's process collector. Those that begin with",
+        "`penstock_function_host_` come from the function host (`--metrics-port`, or `/metrics` beside its",
+        "API), all others from workers. A label whose values are not listed is",
         f"bounded: past the number of series in the last column its values become `{OTHER}`.",
         "",
         "| metric | kind | labels | meaning | series at most |",

@@ -33,6 +33,7 @@ CONTRACT_VIOLATIONS: Final = (
     "unknown_id",
     "duplicate_id",
 )
+HOSTED_OUTCOMES: Final = ("ok", "error", "timed_out", "crashed", "denied", "refused")
 HOLD_STATES: Final = ("open", "held", "probing", "spent", "failed")
 LIMIT_CHANGES: Final = ("grew", "throttled", "timed_out", "disconnected", "account", "hold")
 THROTTLE_REASONS: Final = (
