@@ -18,9 +18,9 @@ import pycurl
 
 from workers.adapters.curl_exchange import Exchange, HandleOptions, answer_of
 from workers.adapters.curl_loop import CurlLoop
-from workers.adapters.curl_outcome import CLOSED
+from workers.adapters.exchange_pool import ExchangePool
 from workers.calls.addresses import forbidden
-from workers.errors import NotSent, ProcessorFailed
+from workers.errors import ProcessorFailed
 from workers.ports import HttpRequest, InvokeAnswer
 from workers.settings import MAX_HTTPS_ANSWER_BYTES, MAX_HTTPS_CONNECTIONS
 
@@ -151,9 +151,7 @@ class HttpsClient:
             endpoint.url, endpoint.ca_bundle, endpoint.user_agent, 30.0,
             endpoint.idle_seconds, endpoint.max_answer_bytes, _as_any_other,
         )  # fmt: skip
-        self._idle: list[HttpsExchange] = []
-        self._curl: CurlLoop | None = None
-        self._closed = False
+        self._pool = ExchangePool(endpoint.connection, endpoint.max_connections, self._exchange)
 
     def rotated(self, endpoint: HttpsEndpoint) -> None:
         """Send these headers from the next request on. What they were is still taken out of answers, for as
@@ -165,51 +163,19 @@ class HttpsClient:
 
     async def send(self, request: HttpRequest) -> InvokeAnswer:
         """See `ports.Requester`."""
-        exchange = self._begin(request)
-        answer = exchange.answer
-        try:
-            found = await answer
-        except asyncio.CancelledError:
-            # Between the cancelling and this line the request may have ended and its handle be used again.
-            if exchange.answer is answer and self._curl is not None and self._curl.abandon(exchange):
-                exchange.release()
-            raise
+        what, headers = f"{request.method} by connection {self._endpoint.connection}", self._headers(request)
+        exchange, answer = self._pool.take()
+        exchange.ask(what, self._url + request.target, headers, request, answer)
+        found = await self._pool.send(exchange)
         return found if 200 <= found.status < 300 else self._without_secrets(found)
 
     async def close(self) -> None:
         """See `ports.Requester`. Open requests end with NotSent or UnknownOutcome."""
-        self._closed = True
-        curl, self._curl = self._curl, None
-        if curl is None:
-            return
-        for transferring in curl.open_transfers():
-            assert isinstance(transferring, HttpsExchange)
-            error = transferring.failed(CLOSED, "")
-            curl.abandon(transferring)
-            if not transferring.answer.done():
-                transferring.answer.set_exception(error)
-            transferring.release()
-        curl.close()
-        for exchange in self._idle:
-            exchange.easy.close()
-        self._idle.clear()
+        self._pool.close()
 
-    def _begin(self, request: HttpRequest) -> HttpsExchange:
-        name = self._endpoint.connection
-        if self._closed:
-            raise NotSent(f"connection {name}: closed")
-        loop = asyncio.get_running_loop()
-        if self._curl is None:
-            self._curl = CurlLoop(loop, self._endpoint.max_connections)
-        exchange = self._idle.pop() if self._idle else self._exchange(self._curl)
-        what = f"{request.method} by connection {name}"
-        exchange.ask(what, self._url + request.target, self._headers(request), request, loop.create_future())
-        self._curl.start(exchange)
-        return exchange
-
-    def _exchange(self, curl: CurlLoop) -> HttpsExchange:
+    def _exchange(self, curl: CurlLoop, free: Callable[[Exchange], None]) -> HttpsExchange:
         endpoint = self._endpoint
-        return HttpsExchange(self._options, curl, self._free, (endpoint.certificate_file, endpoint.key_file))
+        return HttpsExchange(self._options, curl, free, (endpoint.certificate_file, endpoint.key_file))
 
     def _headers(self, request: HttpRequest) -> list[bytes]:
         headers = self._own | {name.lower(): _line(name, value) for name, value in request.headers}
@@ -224,13 +190,6 @@ class HttpsClient:
         for secret in self._secrets:
             body = body.replace(secret, _HIDDEN)
         return answer if body is answer.body else answer._replace(body=body)
-
-    def _free(self, exchange: Exchange) -> None:
-        assert isinstance(exchange, HttpsExchange)
-        if self._closed or len(self._idle) >= self._endpoint.max_connections:
-            exchange.easy.close()
-        else:
-            self._idle.append(exchange)
 
 
 def _as_any_other(_head: list[bytes]) -> None:

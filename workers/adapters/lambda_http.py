@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 from urllib.parse import quote, urlsplit
 
 from workers.adapters.curl_exchange import Exchange, HandleOptions
-from workers.adapters.curl_loop import CurlLoop
-from workers.adapters.curl_outcome import CLOSED
+from workers.adapters.exchange_pool import ExchangePool
 from workers.adapters.server_clock import ServerClock
 from workers.adapters.sigv4 import TOKEN, Credentials, RequestShape, Signer
 from workers.errors import NotSent
@@ -134,10 +134,9 @@ class LambdaInvoker:
             endpoint.idle_seconds, endpoint.max_answer_bytes, self._clock.heard,
         )  # fmt: skip
         self._targets: dict[tuple[str, str, bool, bool, bool], _Target] = {}
-        self._idle: list[Exchange] = []
-        self._curl: CurlLoop | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._closed = False
+        self._pool = ExchangePool(
+            endpoint.connection, endpoint.max_connections, partial(Exchange, self._options)
+        )
 
     async def invoke(self, request: InvokeRequest) -> InvokeAnswer:
         """See `ports.Invoker`. What AWS refused for its keys or its time was not run: it is sent once more,
@@ -175,36 +174,9 @@ class LambdaInvoker:
         self._is_refused = bool(trouble)
         self._source.judged(trouble)
 
-    async def _attempt(
-        self, request: InvokeRequest, credentials: Credentials, timeout_seconds: float
-    ) -> InvokeAnswer:
-        exchange = self._begin(request, credentials, timeout_seconds)
-        answer = exchange.answer
-        try:
-            return await answer
-        except asyncio.CancelledError:
-            # Between the cancelling and this line the call may have ended and its handle been used again.
-            if exchange.answer is answer and self._curl is not None and self._curl.abandon(exchange):
-                exchange.release()
-            raise
-
     async def close(self) -> None:
         """See `ports.Invoker`. Open calls end with NotSent or UnknownOutcome."""
-        self._closed = True
-        curl, self._curl = self._curl, None
-        if curl is None:
-            return
-        for transferring in curl.open_transfers():
-            assert isinstance(transferring, Exchange)
-            error = transferring.failed(CLOSED, "")
-            curl.abandon(transferring)
-            if not transferring.answer.done():
-                transferring.answer.set_exception(error)
-            transferring.release()
-        curl.close()
-        for exchange in self._idle:
-            exchange.easy.close()
-        self._idle.clear()
+        self._pool.close()
 
     async def _fetch(self, timeout_seconds: float) -> Credentials:
         try:
@@ -214,17 +186,9 @@ class LambdaInvoker:
             name = self._endpoint.connection
             raise NotSent(f"connection {name}: no credentials within {timeout_seconds:g} s") from None
 
-    def _running(self) -> CurlLoop:
-        if self._closed:
-            raise NotSent(f"connection {self._endpoint.connection}: closed")
-        if self._curl is None:
-            self._loop = asyncio.get_running_loop()
-            self._curl = CurlLoop(self._loop, self._endpoint.max_connections)
-        return self._curl
-
-    def _begin(self, request: InvokeRequest, credentials: Credentials, timeout_seconds: float) -> Exchange:
-        curl = self._running()
-        assert self._loop is not None
+    async def _attempt(
+        self, request: InvokeRequest, credentials: Credentials, timeout_seconds: float
+    ) -> InvokeAnswer:
         token, context, body = credentials.session_token, request.client_context, request.body
         key = (request.function, request.invocation_type, request.log_tail, bool(context), bool(token))
         target = self._targets.get(key)
@@ -245,13 +209,6 @@ class LambdaInvoker:
         stamp, authorization = self._signer.sign(target.shape, credentials, self._clock.now(), body, varying)
         headers.append(f"X-Amz-Date: {stamp}")
         headers.append(f"Authorization: {authorization}")
-        exchange = self._idle.pop() if self._idle else Exchange(self._options, curl, self._free)
-        exchange.prepare(target.what, target.url, headers, body, timeout_seconds, self._loop.create_future())
-        curl.start(exchange)
-        return exchange
-
-    def _free(self, exchange: Exchange) -> None:
-        if self._closed or len(self._idle) >= self._endpoint.max_connections:
-            exchange.easy.close()
-        else:
-            self._idle.append(exchange)
+        exchange, answer = self._pool.take()
+        exchange.prepare(target.what, target.url, headers, body, timeout_seconds, answer)
+        return await self._pool.send(exchange)
