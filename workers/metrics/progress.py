@@ -55,6 +55,14 @@ CONSUMER_LAG: Final = Metric(
     "Offsets between the position of an owned partition and its end.",
     max_series=5_000,
 )
+SCALE_HINT: Final = Metric(
+    "gauge",
+    "penstock_scale_hint_records",
+    ("processor",),
+    "Lag of this process that more workers could remove, for an autoscaler: the sum of "
+    "penstock_consumer_lag_records; 0 while what the processor calls lets no more through (held, throttled "
+    "below `parallelism`, or a rate that is used up) and while it does not run.",
+)
 FRONTIER_LAG: Final = Metric(
     "gauge",
     "penstock_frontier_lag_records",
