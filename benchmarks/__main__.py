@@ -9,7 +9,16 @@ from functools import partial
 from typing import Final
 
 from benchmarks.broker import Broker, broker
-from benchmarks.cases import batches, calls, functions, invoker, language, pipeline_kafka, rebalances
+from benchmarks.cases import (
+    batches,
+    calls,
+    flow_control,
+    functions,
+    invoker,
+    language,
+    pipeline_kafka,
+    rebalances,
+)
 from benchmarks.machine import machine
 from benchmarks.report import Findings, markdown, write
 
@@ -22,6 +31,7 @@ CASES: Final = (
     "calls",
     "batches",
     "rebalances",
+    "flow_control",
 )
 PIPELINE_RECORDS: Final = 200_000
 CALL_RECORDS: Final = 60_000
@@ -65,6 +75,7 @@ def main() -> None:
         "calls": lambda running: calls.run(running, *calling),
         "batches": lambda running: batches.run(running, *pipeline),
         "rebalances": rebalances.run,
+        "flow_control": flow_control.run,
     }
     wanted = [case for name, case in on_broker.items() if name in chosen]
     if wanted:

@@ -12,13 +12,11 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from tests.fakes import batch_functions
 from tests.fakes.lambda_behaviour import (
     MAX_ASYNC_BYTES,
-    THROTTLED,
     TOO_LARGE,
     UNKNOWN,
     Behaviour,
@@ -27,6 +25,7 @@ from tests.fakes.lambda_behaviour import (
     api_error_body,
     behaviour_of_call,
     count_call,
+    throttled,
 )
 from workers.errors import NotSent, TimedOut, UnknownOutcome
 from workers.ports import InvokeAnswer, InvokeRequest
@@ -122,7 +121,7 @@ class FakeInvoker:
         if len(request.body) > limit:
             behaviour = TOO_LARGE
         elif behaviour.concurrency and function.running >= behaviour.concurrency:
-            behaviour = replace(THROTTLED, retry_after_seconds=behaviour.retry_after_seconds)
+            behaviour = throttled(behaviour)
         ran = request.invocation_type != "DryRun" and behaviour.outcome not in ("error", "drop_before")
         count_call(function, behaviour, identity, ran=ran)
         return behaviour

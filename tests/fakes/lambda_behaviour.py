@@ -45,7 +45,8 @@ class Behaviour:
 
     `times` > 0 limits it to the first calls (of an id when the body has one, else of the function); later
     calls echo. `fates` decide by a hash of `seed` and the id in the body's field `id_field`: one id, one
-    fate. `concurrency` > 0 throttles calls over that many running ones.
+    fate. `concurrency` > 0 throttles calls over that many running ones, with `reason` and
+    `retry_after_seconds`.
     """
 
     outcome: Outcome = "echo"
@@ -112,6 +113,12 @@ def behaviour_of_call(function: Function, body: bytes) -> tuple[Behaviour, str |
     behaviour = fate_of(behaviour, identity)
     before = function.calls if identity is None else function.ids.get(identity, 0)
     return in_force(behaviour, before), identity
+
+
+def throttled(behaviour: Behaviour) -> Behaviour:
+    """What a call over the behaviour's concurrency meets."""
+    reason = behaviour.reason or THROTTLED.reason
+    return replace(THROTTLED, reason=reason, retry_after_seconds=behaviour.retry_after_seconds)
 
 
 def count_call(function: Function, behaviour: Behaviour, identity: str | None, *, ran: bool) -> None:

@@ -31,7 +31,6 @@ import orjson
 from tests.fakes import batch_functions
 from tests.fakes.lambda_behaviour import (
     MAX_ASYNC_BYTES,
-    THROTTLED,
     TOO_LARGE,
     UNKNOWN,
     Behaviour,
@@ -42,6 +41,7 @@ from tests.fakes.lambda_behaviour import (
     behaviour_of_call,
     count_call,
     in_force,
+    throttled,
 )
 from tests.fakes.lambda_descriptions import described
 from tests.fakes.lambda_history import History, Timeline
@@ -301,7 +301,7 @@ class Connection(asyncio.Protocol):
         if len(seen.body) > limit:
             behaviour = TOO_LARGE
         elif behaviour.concurrency and function.running >= behaviour.concurrency:
-            behaviour = replace(THROTTLED, retry_after_seconds=behaviour.retry_after_seconds)
+            behaviour = throttled(behaviour)
         ran = behaviour.outcome not in ("error", "drop_before") and kind != "DryRun"
         count_call(function, behaviour, identity, ran=ran)
         if function.history is not None:
