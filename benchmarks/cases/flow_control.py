@@ -82,8 +82,8 @@ class Curve:
     def share_throttled(self, first: float, last: float) -> float:
         """Of all calls in these seconds."""
         found = self.between(first, last)
-        throttled = float(sum(window["throttled"] for window in found))
-        return throttled / max(1, sum(window["calls"] for window in found))
+        calls = sum(int(window["calls"]) for window in found)
+        return sum(int(window["throttled"]) for window in found) / max(1, calls)
 
     def first_at(self, rate: float, after: float, until: float) -> float | None:
         """Seconds from `after` until the rate was reached over two seconds; None where it was not."""
@@ -123,8 +123,8 @@ def run(broker: Broker) -> Findings:
     findings.summary = summary
     findings.notes += [
         f"Calls of {LATENCY_MS} ms, one a record, `parallelism: {PARALLELISM}`; counted by the function. The "
-        f"median is that of the last {JUDGED_SECONDS:.0f} s of throttling, by time; throttled are calls of the "
-        "whole minute, those by which the worker found the limit among them.",
+        f"median is that of the last {JUDGED_SECONDS:.0f} s of throttling, by time; throttled are calls of "
+        "the whole minute, those by which the worker found the limit among them.",
         "Free is the rate of the last 10 s. The last column is the rate over 2 s, 30 s after the release.",
     ]
     return findings
