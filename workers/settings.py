@@ -44,6 +44,13 @@ HOLD_PROBE_CAP_SECONDS: Final = 60.0
 # Atlas restarts a processor for as long before it gives up.
 HOLD_TIMEOUT_SECONDS: Final = 300.0
 
+# A processor that failed of something that may be mended starts again after this, and at most after doubling
+# up to the second; the first is what a role or a deploy takes to come back, the second what a person waits.
+RESTART_FIRST_SECONDS: Final = 1.0
+RESTART_CAP_SECONDS: Final = 60.0
+# It stays FAILED when no start got past the same place for as long, as Atlas does it.
+RESTART_WINDOW_SECONDS: Final = 300.0
+
 # The body of a request of $https, and of its answer: what a document may be.
 MAX_HTTPS_REQUEST_BYTES: Final = 16 * MIB
 MAX_HTTPS_ANSWER_BYTES: Final = 16 * MIB
@@ -216,6 +223,8 @@ class ProcessorOptions(Model):
     commit_interval: Seconds | None = Field(default=None, ge=0.05, le=60)
     max_buffered_records: int | None = Field(default=None, ge=1, le=1_000_000, strict=True)
     max_buffered_bytes: Bytes | None = Field(default=None, ge=MIB, le=8 * 1024 * MIB)
+    # 0: FAILED at the first failure. Up to a day: what is not mended by then needs a person in any case.
+    restart_window: Seconds = Field(default=RESTART_WINDOW_SECONDS, ge=0, le=86_400)
     # 64 MiB is message.max.bytes of our producers: nothing larger could be dead-lettered.
     max_record_bytes: Bytes | None = Field(default=None, ge=1024, le=64 * MIB)
 

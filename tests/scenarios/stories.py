@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from tests.scenarios.world import World
+from tests.scenarios.world import WorkerProcess, World
 
 GROUP = "penstock-story"
 
@@ -39,3 +40,10 @@ def story(
 def group_of(source: str) -> str:
     """The consumer group of a story's processor."""
     return f"{GROUP}-{source}"
+
+
+def restarts_of(worker: WorkerProcess, processor: str) -> int:
+    """How often a processor of this worker was started again."""
+    labels = rf'\{{process="\d+",processor="{re.escape(processor)}"\}}'
+    found = re.findall(rf"^penstock_processor_restarts_total{labels} (\S+)$", worker.get("/metrics")[1], re.M)
+    return int(sum(map(float, found)))

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.scenarios.stories import calling, group_of, story
+from tests.scenarios.stories import calling, group_of, restarts_of, story
 from tests.scenarios.world import World, until
 
 
 @pytest.mark.kafka
 def test_a_failing_document_stops_its_processor_and_no_other(world: World) -> None:
     """Document 50 of 100 fails: results are those before it at most, the committed offset is not past it, the
-    state says why; the other processor of the worker handles everything, before and after."""
+    state says why once its restarts of 3 s were in vain; the other processor of the worker handles everything, before and after."""
     fails = {"outcome": "function_error", "error_type": "Error", "message": "document 50"}
     world.start_stub(f={"outcome": "echo"}, bad=fails)
     source, results, dead = world.topic("in"), world.topic("out"), world.topic("dead")
@@ -29,7 +29,7 @@ def test_a_failing_document_stops_its_processor_and_no_other(world: World) -> No
             }
         },
     ]
-    failing = story(world, source, results, dead, stages)
+    failing = story(world, source, results, dead, stages, restartWindow="3s")
     failing["pipeline"].insert(1, {"$match": {"id": 50}})
     app = world.write_app(
         world.connections(),
@@ -46,6 +46,7 @@ def test_a_failing_document_stops_its_processor_and_no_other(world: World) -> No
     assert world.lag(group_of(source), source) == 50, "committed up to the failing document and not past it"
     assert world.count(results) == 0
     assert world.count(dead) == 0
+    assert restarts_of(worker, "failing") >= 1
     error = str(worker.status("failing"))
     assert "document 50" in error
     assert f"{source}[0]@50" in error

@@ -17,7 +17,14 @@ from workers.adapters.kafka_source_settings import SourceSettings
 from workers.adapters.kafka_transactions import KafkaTransactions
 from workers.adapters.lambda_http import LambdaInvoker
 from workers.adapters.slot_claim import SlotClaim
-from workers.appfolder import App, HttpsConnection, KafkaConnection, ProcessorSpec, kafka_client_config
+from workers.appfolder import (
+    App,
+    Connection,
+    HttpsConnection,
+    KafkaConnection,
+    ProcessorSpec,
+    kafka_client_config,
+)
 from workers.assembly.clients import https_endpoint
 from workers.counting import Metrics
 from workers.emit.dead_letter import DeadLetterPolicy
@@ -45,8 +52,15 @@ class Graph:
     metrics: Metrics = field(default_factory=Metrics)
     producers: dict[str, KafkaProducer] = field(default_factory=dict)
     clients: dict[str, LambdaInvoker | HttpsClient] = field(default_factory=dict)
-    signed_in: dict[str, list[SignsIn]] = field(default_factory=lambda: defaultdict(list))
+    connections: dict[str, Connection] = field(init=False)
+    """As their files had them last."""
+    signed_in: dict[str, dict[str, SignsIn]] = field(default_factory=lambda: defaultdict(dict))
+    """By connection and what they are for: the clients of a processor take the place of those it had before
+    it was started again."""
     slot: SlotClaim | None = None
+
+    def __post_init__(self) -> None:
+        self.connections = dict(self.app.connections)
 
     def processor(self, spec: ProcessorSpec, crashed: Callable[[BaseException], None]) -> Processor:
         """A processor with everything but its source."""
@@ -77,6 +91,7 @@ class Graph:
                 if spec.program.source is not None
                 else "",
                 ordering=spec.options.ordering,
+                restart_window_seconds=spec.options.restart_window,
                 transactions=_transaction_settings(spec, settings),
             ),
             parts,
@@ -109,7 +124,7 @@ class Graph:
             ),
             events,
         )
-        self.signed_in[source.connection].append(made)
+        self.signed_in[source.connection][f"source of {spec.name}"] = made
         return made
 
     def _transactions(self, spec: ProcessorSpec) -> KafkaTransactions | None:
@@ -123,7 +138,7 @@ class Graph:
         sink = spec.program.sink
         changes = sink_config(config, None, sink.producer.compression) if sink is not None else {}
         made = KafkaTransactions({**config, **changes}, self.slot.transactional_id(spec.name))
-        self.signed_in[spec.program.source.connection].append(made)
+        self.signed_in[spec.program.source.connection][f"transactions of {spec.name}"] = made
         return made
 
     def _producer(self, connection: str, options: ProducerOptions = _AS_CONNECTED) -> KafkaProducer:
@@ -135,12 +150,12 @@ class Graph:
         name = producer_name(connection, changes) if changes else connection
         if name not in self.producers:
             self.producers[name] = KafkaProducer({**config, **changes}, f"penstock-{self.process}")
-            self.signed_in[connection].append(self.producers[name])
+            self.signed_in[connection][f"producer {name}"] = self.producers[name]
         return self.producers[name]
 
     def _client(self, name: str) -> LambdaInvoker | HttpsClient:
         if name not in self.clients:
-            connection = self.app.connections[name]
+            connection = self.connections[name]
             if isinstance(connection, HttpsConnection):
                 self.clients[name] = HttpsClient(https_endpoint(connection))
             else:
@@ -148,7 +163,7 @@ class Graph:
         return self.clients[name]
 
     def _kafka(self, name: str) -> KafkaConnection:
-        connection = self.app.connections[name]
+        connection = self.connections[name]
         assert isinstance(connection, KafkaConnection)
         return connection
 

@@ -37,6 +37,7 @@ from workers.appfolder.rotation import Rotation
 from workers.assembly.clients import aws_clients, aws_connection, https_endpoint
 from workers.assembly.graph import Graph
 from workers.engine.intake import Intake
+from workers.engine.processor import Processor
 from workers.engine.worker import Worker
 from workers.errors import Fatal, Invalid
 from workers.metrics import BUILD_INFO
@@ -104,11 +105,24 @@ class Engine:
         await aws.open(map(aws_connection, lambda_connections(self.app, self.specs)))
         refused = await self._preflight()
         poll = PollThread(poll_crashed)
+        specs = {spec.name: spec for spec in self.specs}
+
+        def begun(processor: Processor) -> Processor:
+            events = Intake(loop, processor, processor.settings.revoke_drain_seconds)
+            source = graph.source(specs[processor.settings.name], events, len(specs))
+            processor.start(source)
+            poll.add(source)
+            return processor
+
+        def built_again(name: str) -> Processor:
+            return begun(graph.processor(specs[name], crashed))
+
         processors = [graph.processor(spec, crashed) for spec in self.specs]
         graph.metrics.gauge(BUILD_INFO, _version(), sys.version.split()[0]).set(1)
         worker = Worker(
-            processors, graph.producers, tuple(graph.clients.values()), graph.metrics, self._publish
-        )
+            processors, graph.producers, tuple(graph.clients.values()), graph.metrics, self._publish,
+            built_again,
+        )  # fmt: skip
         listen(loop, worker.stop)
         poll.start()
         secrets = asyncio.create_task(self._watch_secrets())
@@ -119,10 +133,7 @@ class Engine:
                     processor.error = refused[spec.name]
                     processor.halt()
                     continue
-                events = Intake(loop, processor, processor.settings.revoke_drain_seconds)
-                source = graph.source(spec, events, len(self.specs))
-                processor.start(source)
-                poll.add(source)
+                begun(processor)
             logs.log_event(
                 log, logging.INFO, "engine_started",
                 process=self.first.process, processors=", ".join(spec.name for spec in self.specs),
@@ -162,6 +173,7 @@ class Engine:
                 logs.log_event(log, logging.WARNING, "certificate_replaced", connection=name)
 
     def _rotate(self, connection: Connection) -> None:
+        self.graph.connections[connection.name] = connection
         who = connection.authentication if isinstance(connection, KafkaConnection) else None
         if isinstance(connection, LambdaConnection):
             self.graph.aws.rotated(aws_connection(connection))
@@ -170,7 +182,7 @@ class Engine:
             if isinstance(requester, HttpsClient):
                 requester.rotated(https_endpoint(connection))
         elif who is not None and who.username is not None and who.password is not None:
-            for client in self.graph.signed_in[connection.name]:
+            for client in self.graph.signed_in[connection.name].values():
                 client.sign_in_as(who.username, who.password.get_secret_value())
         else:
             # Nothing of it can be changed in a client that runs.

@@ -6,16 +6,18 @@ from collections.abc import Callable, Sequence
 
 from workers.engine.calling import Job
 from workers.engine.execute import Executor
+from workers.engine.partition import PartitionRun
 from workers.model import Document, Refused
+
+Fail = Callable[[str, PartitionRun], None]
 
 
 class AfterCall:
     """Keeps `calling.Done`."""
 
-    def __init__(
-        self, executor: Executor, site_index: int, fail: Callable[[str], None], *, ends_pipeline: bool
-    ) -> None:
-        """`fail` stops the processor; `ends_pipeline`: nothing comes after this call site."""
+    def __init__(self, executor: Executor, site_index: int, fail: Fail, *, ends_pipeline: bool) -> None:
+        """`fail` stops the processor at a partition's place; `ends_pipeline`: nothing comes after this call
+        site."""
         self._executor, self._site, self._fail = executor, site_index, fail
         self._ends_pipeline = ends_pipeline
 
@@ -45,4 +47,4 @@ class AfterCall:
             self.passed(job, job.doc)
 
     def failed(self, job: Job, reason: str) -> None:
-        self._fail(reason)
+        self._fail(reason, job.slot.partition)

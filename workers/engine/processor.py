@@ -33,6 +33,7 @@ from workers.metrics import DRAIN_SECONDS, LOOP_SLICE_SECONDS, PARTITIONS_HELD, 
 from workers.model import Document, Meta, Position, TopicPartition
 from workers.pipeline.program import Program
 from workers.ports import Batch, Client, Membership, Producer, Source, Transactions
+from workers.settings import RESTART_WINDOW_SECONDS
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,9 @@ SETTLE_SECONDS: Final = 3.0
 LEAVE_SECONDS: Final = 3.0
 OnCrash = Callable[[BaseException], None]
 """Told of a bug: the process cannot go on."""
+OnFailed = Callable[[str, PartitionRun], bool]
+"""Told why a processor failed, and at which partition's place. True: it is started again, so it is not FAILED
+yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class ProcessorSettings:
     """Under exactly-once."""
     bootstrap_servers: str = ""
     ordering: Ordering = "partition"
+    restart_window_seconds: float = RESTART_WINDOW_SECONDS
+    """How long it may fail at one place before it is FAILED; `restarts` goes by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,7 @@ class Processor:
         self._highest: dict[TopicPartition, int] = {}
         self._is_halted = False
         self._failing: asyncio.Task[None] | None = None
+        self.on_failed: OnFailed | None = None
         name = settings.name
         dead = Output(name, parts.dead_letters, self.tally)
         # A pipeline that ends with a call has no results; nothing is ever sent through this one then.
@@ -198,14 +205,18 @@ class Processor:
 
     # Stopping.
 
-    def fail(self, reason: str) -> None:
-        """The processor stops as FAILED. What settled before is committed, nothing past it; the others go
-        on."""
+    def fail(self, reason: str, at: PartitionRun | None = None) -> None:
+        """The processor stops as FAILED. What settled before is committed, nothing past it; the others go on.
+
+        `at`: of which partition a record cannot pass now, and may later. Without it no start would help."""
         if self.state != "STARTED":
             return
         self.error = reason
-        self._set_state("FAILED")
-        log_event(log, logging.ERROR, "processor_failed", processor=self.settings.name, reason=reason)
+        if at is not None and self.on_failed is not None and self.on_failed(reason, at):
+            self.state = "FAILED"  # what is shown is the successor's
+        else:
+            self._set_state("FAILED")
+            log_event(log, logging.ERROR, "processor_failed", processor=self.settings.name, reason=reason)
         assert self._source is not None
         self._source.quiesce()
         # Every frontier stops at the first record that did not settle, the failing one among them.

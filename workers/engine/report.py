@@ -16,13 +16,13 @@ from workers.metrics import (
     COMMITS,
     COMMITTED_OFFSET,
     CONSUMER_LAG,
+    CONSUMERS_REPLACED,
     FRONTIER_LAG,
     MAP_CHARACTERS,
     MAPS_UNREADABLE,
     OLDEST_OPEN,
     PARTITIONS_ASSIGNED,
     PARTITIONS_PAUSED,
-    PROCESSOR_RESTARTS,
     RECORDS_FETCHED,
     RECORDS_LOST,
 )
@@ -129,6 +129,6 @@ class ProcessorReport:
         metrics.counter(COMMITS, name, "failed").inc(counts.commits_failed - before.commits_failed)
         metrics.counter(RECORDS_FETCHED, name).inc(counts.records_fetched - before.records_fetched)
         metrics.counter(RECORDS_LOST, name).inc(counts.records_lost - before.records_lost)
-        metrics.counter(PROCESSOR_RESTARTS, name).inc(counts.replaced - before.replaced)
+        metrics.counter(CONSUMERS_REPLACED, name).inc(counts.replaced - before.replaced)
         metrics.counter(MAPS_UNREADABLE, name).inc(counts.maps_unreadable - before.maps_unreadable)
         self._counted = counts

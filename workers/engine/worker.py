@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from workers.counting import Metrics
 from workers.engine.processor import Processor
+from workers.engine.restarts import Build, Restarts
 from workers.errors import Fatal
 from workers.logs import log_event
 from workers.metrics import PRODUCER_OUTSTANDING
@@ -34,9 +35,11 @@ class Worker:
         invokers: Sequence[Client],
         metrics: Metrics,
         publish: Callable[[Mapping[str, Any]], None],
+        build: Build | None = None,
     ) -> None:
-        """`producers` by connection; `publish` gets a status frame about once a second and at the end."""
-        self._processors = processors
+        """`producers` by connection; `publish` gets a status frame about once a second and at the end;
+        without `build` a processor that failed is not started again."""
+        self._processors = Restarts(processors, build, metrics, self.crashed)
         self._producers = producers
         self._invokers = invokers
         self._metrics = metrics
@@ -53,6 +56,7 @@ class Worker:
         """A bug ended a part of the engine: nothing more may be committed. Called on the loop."""
         log_event(log, logging.ERROR, "engine_crashed", reason=repr(error))
         self._crash = self._crash or error
+        self._processors.cease()
         for processor in self._processors:
             processor.halt()
         self._crashed.set()
@@ -68,6 +72,7 @@ class Worker:
             if self._crash is None:
                 await self._drain()
             if self._crash is not None:
+                await self._processors.end()
                 await asyncio.gather(*(processor.close() for processor in self._processors))
                 raise Fatal(f"the engine crashed: {self._crash!r}") from self._crash
             self._publish(self.status())
@@ -83,6 +88,7 @@ class Worker:
     async def _drain(self) -> None:
         """Stop every processor. Returns at once when something crashes meanwhile."""
         crash = asyncio.create_task(self._crashed.wait())
+        await self._processors.end()
         stops = [asyncio.create_task(processor.stop()) for processor in self._processors]
         for stop in stops:
             stop.add_done_callback(self._ended)
@@ -103,15 +109,14 @@ class Worker:
         """The frame for the supervisor."""
         for connection, producer in self._producers.items():
             self._metrics.gauge(PRODUCER_OUTSTANDING, connection).set(producer.outstanding())
-        processors = [asdict(processor.status()) for processor in self._processors]
-        started = [status for status in processors if status["state"] == "STARTED"]
+        statuses = self._processors.statuses()
+        # A processor that FAILED, or waits for its next start, is an alert and no reason to take its
+        # neighbours out of service.
+        started = [one for one in statuses if one.state == "STARTED" and not self._processors.waits(one.name)]
         return {
             "type": "status",
-            # A processor that FAILED is an alert, not a reason to take its neighbours out of service.
-            "ready": bool(started)
-            and all(status["ready"] for status in started)
-            and not self._stopping.is_set(),
-            "processors": processors,
+            "ready": bool(started) and all(one.ready for one in started) and not self._stopping.is_set(),
+            "processors": [asdict(one) for one in statuses],
             "metrics": self._metrics.text(),
         }
 

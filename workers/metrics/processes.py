@@ -17,6 +17,12 @@ PROCESSOR_RESTARTS: Final = Metric(
     "counter",
     "penstock_processor_restarts_total",
     ("processor",),
+    "Starts of a processor that had failed of something that may be mended, each after a back-off.",
+)
+CONSUMERS_REPLACED: Final = Metric(
+    "counter",
+    "penstock_consumers_replaced_total",
+    ("processor",),
     "Consumers replaced after an error that a client cannot survive, each after a back-off.",
 )
 SEGMENT_SECONDS: Final = Metric(
