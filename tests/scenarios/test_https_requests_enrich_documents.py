@@ -86,6 +86,7 @@ def test_by_atlass_table_a_refused_key_stops_the_processor(world: World) -> None
             name: story(
                 world, read, write, dead,
                 [{"$https": {"connectionName": "api", "path": name, "as": "answer", "onError": "ignore"}}],
+                restartWindow="0s",
             )
             for name, read, write in (("locked", source, results), ("open", other, others))
         }  # fmt: skip
