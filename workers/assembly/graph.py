@@ -33,6 +33,7 @@ from workers.engine.letters import LetterSettings
 from workers.engine.processor import Parts, Processor, ProcessorSettings
 from workers.engine.transaction import TransactionSettings
 from workers.pipeline.program import ProducerOptions
+from workers.ports import Producer
 from workers.progress.room import RoomLimits
 from workers.progress.start import StartPolicy
 from workers.settings import EngineSettings, ServiceSettings
@@ -62,12 +63,16 @@ class Graph:
     def __post_init__(self) -> None:
         self.connections = dict(self.app.connections)
 
-    def processor(self, spec: ProcessorSpec, crashed: Callable[[BaseException], None]) -> Processor:
-        """A processor with everything but its source."""
+    def processor(
+        self, spec: ProcessorSpec, crashed: Callable[[BaseException], None], results: Producer | None = None
+    ) -> Processor:
+        """A processor with everything but its source. `results` takes its results instead of Kafka."""
         settings = self.settings.with_options(spec.options)
         sink = spec.program.sink
+        if results is None and sink is not None:
+            results = self._producer(sink.connection, sink.producer)
         parts = Parts(
-            results=self._producer(sink.connection, sink.producer) if sink is not None else None,
+            results=results,
             dead_letters=self._producer(spec.dead_letters.connection),
             invokers=tuple(self._client(site.connection) for site in spec.program.calls),
             metrics=self.metrics,
