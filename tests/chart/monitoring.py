@@ -1,0 +1,75 @@
+"""What the chart ships for Prometheus and Grafana, read from its files; which metrics there are."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, Final
+
+from ruamel.yaml import YAML
+
+from tests.arch.sources import ROOT
+from workers.metrics import ALL
+
+FILES: Final = ROOT / "helm" / "penstock" / "files"
+ALERTS: Final = FILES / "alerts.yaml"
+DASHBOARDS: Final = FILES / "dashboards"
+
+# Of prometheus-client's process collector, and of Prometheus itself.
+OTHERS: Final = frozenset({"process_cpu_seconds_total", "process_resident_memory_bytes", "up"})
+# What PromQL's own words look like a metric for `metrics_in`.
+_NAME: Final = re.compile(r"(?<![\w.\"$:])([a-z_:][a-zA-Z0-9_:]*)\s*(?=\{)")
+
+
+@cache
+def alerts() -> dict[str, dict[str, Any]]:
+    """The rules by the names of their alerts, in the order of the file."""
+    whole = YAML(typ="safe").load(ALERTS)
+    return {rule["alert"]: rule for group in whole["groups"] for rule in group["rules"]}
+
+
+@cache
+def dashboards() -> dict[str, dict[str, Any]]:
+    """The dashboards by the names of their files."""
+    return {path.name: json.loads(path.read_text("utf-8")) for path in sorted(DASHBOARDS.glob("*.json"))}
+
+
+def panels(dashboard: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """All panels but the headings of rows."""
+    for panel in dashboard["panels"]:
+        if panel["type"] == "row":
+            yield from panel.get("panels", ())
+        else:
+            yield panel
+
+
+def expressions(dashboard: dict[str, Any]) -> Iterator[str]:
+    """What a dashboard asks Prometheus, with Grafana's variables put in as it puts them in."""
+    for panel in panels(dashboard):
+        for target in panel["targets"]:
+            yield filled(target["expr"])
+
+
+def filled(expression: str) -> str:
+    """An expression as Grafana sends it, with all values of each variable chosen."""
+    for variable, text in (("$__rate_interval", "1m"), ("$__range", "1h"), ("$__interval", "15s")):
+        expression = expression.replace(variable, text)
+    return re.sub(r"\$\w+", ".*", expression)
+
+
+def metrics_in(expression: str) -> set[str]:
+    """The metrics that an expression names; each has braces behind it."""
+    return set(_NAME.findall(re.sub(r"#.*", "", expression)))
+
+
+def known_samples() -> set[str]:
+    """The names of all samples that the catalogue promises: a histogram has three."""
+    found = set(OTHERS)
+    for metric in ALL:
+        if metric.kind == "histogram":
+            found |= {f"{metric.name}{ending}" for ending in ("_bucket", "_sum", "_count")}
+        else:
+            found.add(metric.name)
+    return found
