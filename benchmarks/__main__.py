@@ -16,6 +16,7 @@ from benchmarks.cases import (
     functions,
     invoker,
     language,
+    neighbours,
     pipeline_kafka,
     rebalances,
 )
@@ -32,6 +33,7 @@ CASES: Final = (
     "batches",
     "rebalances",
     "flow_control",
+    "neighbours",
 )
 PIPELINE_RECORDS: Final = 200_000
 CALL_RECORDS: Final = 60_000
@@ -76,6 +78,7 @@ def main() -> None:
         "batches": lambda running: batches.run(running, *pipeline),
         "rebalances": rebalances.run,
         "flow_control": flow_control.run,
+        "neighbours": neighbours.run,
     }
     wanted = [case for name, case in on_broker.items() if name in chosen]
     if wanted:

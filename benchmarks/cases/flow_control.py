@@ -139,13 +139,13 @@ def _measure(broker: Broker, story: Story) -> Curve:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="penstock-bench-")))
         call = {"functionName": "f", "parallelism": PARALLELISM}
         app = calling_app(folder / "app", broker, (source, target), url, call, {})
-        _ask(url, "/config", {"functions": {"f": story.steps[0][1]}})
+        ask(url, "/config", {"functions": {"f": story.steps[0][1]}})
         stack.enter_context(program(worker_command(app), folder / "log"))
         _until_called(url, folder / "log")
-        _ask(url, "/config", {"functions": {"f": {**FREE, "timeline": story.steps}}})
-        _ask(url, "/reset", {})
+        ask(url, "/config", {"functions": {"f": {**FREE, "timeline": story.steps}}})
+        ask(url, "/reset", {})
         time.sleep(story.seconds + 1)
-        history = _ask(url, "/history")["f"]
+        history = ask(url, "/history")["f"]
     for topic in (source, target):
         broker.delete_topic(topic)
     return Curve(history["window_seconds"], history["windows"])
@@ -153,13 +153,14 @@ def _measure(broker: Broker, story: Story) -> Curve:
 
 def _until_called(url: str, log: Path) -> None:
     deadline = time.monotonic() + 90
-    while not _ask(url, "/stats")["functions"]["f"]["calls"]:
+    while not ask(url, "/stats")["functions"]["f"]["calls"]:
         if time.monotonic() > deadline:
             raise RuntimeError(f"the function was never called:\n{log.read_text()[-2_000:]}")
         time.sleep(0.05)
 
 
-def _ask(url: str, path: str, body: Any = None) -> Any:
+def ask(url: str, path: str, body: Any = None) -> Any:
+    """The stub's answer to a request of its own API."""
     data = None if body is None else json.dumps(body).encode()
     with urllib.request.urlopen(f"{url}{path}", data=data, timeout=20) as answer:
         return json.loads(answer.read())
