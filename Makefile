@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 APP ?= examples/orders
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit check format docs bench chaos lock clean
+.PHONY: help setup demo test unit check chart format docs bench chaos lock clean
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -40,6 +40,11 @@ check: $(READY) ## format, lint, types, layers, sizes
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m pytest -q tests/arch
 
+# The tools are made once (some 3 minutes) and kept below ~/.cache/penstock: helm/tools says what they are.
+chart: $(READY) ## the Helm chart: lint, templates, schemas, unit tests, alerts, dashboards
+	@$(BIN)/python -m tests.chart.toolchain
+	@$(BIN)/python -m pytest -q tests/chart -n 2
+
 format: $(READY) ## let ruff rewrite what it can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -61,6 +66,8 @@ chaos: $(READY) ## kill workers and brokers under load, stall a function; judge 
 lock: $(READY) ## pin again what pyproject.toml names
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --all-extras pyproject.toml -o requirements.lock
+	@for tool in validate go; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header helm/tools/$$tool/requirements.in -o helm/tools/$$tool/requirements.lock || exit 1; done
 
 clean: ## remove .venv and the data of the embedded Kafka
 	@rm -rf $(VENV) .penstock .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -44,12 +45,14 @@ def test_make_check_runs_every_gate_that_is_tried_here() -> None:
     assert "-@" not in recipe[1], "a failing gate fails `make check`"
 
 
-def test_ci_runs_make_check_and_make_test() -> None:
-    """And stops at the first failure."""
+def test_ci_runs_every_test_there_is() -> None:
+    """It stops at the first failure, and no folder of tests is in none of its three commands."""
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "set -euo pipefail" in script
-    assert "make check" in script
-    assert "make test" in script
+    assert re.findall(r"^make .*$", script, re.MULTILINE) == ["make check", "make test", "make chart"]
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]
+    folders = {"/".join(path.split("/")[:2]) for path in tracked() if re.search(r"tests/.*/test_\w+\.py$", path)}
+    assert {*options["testpaths"], "tests/chart"} == folders
 
 
 def test_ruff_format_sees_bad_layout() -> None:
