@@ -27,8 +27,8 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## run the main job on the embedded Kafka and function host, then say what happened
 	@$(BIN)/penstock dev --app $(APP) --records 10000
 
-test: $(READY) ## every tier of tests
-	@$(BIN)/python -m pytest -q -n 4 --dist load --maxschedchunk 1
+test: $(READY) ## every tier of tests but the chart's
+	@$(BIN)/python -m pytest -q -n 4 --dist load --maxschedchunk 1 --ignore tests/chart
 
 unit: $(READY) ## the tests that need no network and no broker (under a minute)
 	@$(BIN)/python -m pytest -q tests/unit tests/property tests/arch -m "not kafka"
