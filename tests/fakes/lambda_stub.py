@@ -268,6 +268,8 @@ class Connection(asyncio.Protocol):
         body = buffer[end + 4 : whole]
         if invoked is None:
             asked = described(target, self._stub.descriptions) if method == "GET" else None
+            if asked is not None and self._stub.refusal_of(Seen("", None, target, headers, body)):
+                asked = 403, b'{"message":"refused"}'
             status, answer = asked or self._stub.admin(method, target, body)
             self._write(status, "", answer)
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
@@ -17,6 +18,9 @@ ASSUMED = """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15
 REFUSED = """<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>
 <Code>{code}</Code><Message>User is not authorized to perform: sts:AssumeRole</Message></Error>
 </ErrorResponse>"""
+SKEWED = """<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>
+<Code>SignatureDoesNotMatch</Code><Message>Signature expired: {signed} is now earlier than our time - 5 min.
+</Message></Error></ErrorResponse>"""
 
 
 class StsStub:
@@ -31,6 +35,8 @@ class StsStub:
         self.authorizations: list[str] = []
         self.ends: dict[str, float] = {}
         """When each session token that was given runs out, by the clock of `time.time`."""
+        self.clock_offset_seconds = 0.0
+        """What this stub's clock is ahead of ours: it takes signatures within 5 minutes of its own time."""
         self.gate = threading.Event()
         self.gate.set()
         stub = self
@@ -38,12 +44,16 @@ class StsStub:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                status, answer = stub.answer(body, self.headers["Authorization"])
+                status, answer = stub.answer(body, self.headers["Authorization"], self.headers["X-Amz-Date"])
                 self.send_response(status)
                 self.send_header("Content-Type", "text/xml")
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)
+
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                """The `Date` of every answer."""
+                return formatdate(stub.now().timestamp(), usegmt=True)
 
             def log_message(self, format: str, *args: object) -> None:
                 """Say nothing."""
@@ -52,19 +62,26 @@ class StsStub:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
-    def answer(self, body: str, authorization: str) -> tuple[int, bytes]:
+    def now(self) -> datetime:
+        """The time here."""
+        return datetime.now(UTC) + timedelta(seconds=self.clock_offset_seconds)
+
+    def answer(self, body: str, authorization: str, date: str) -> tuple[int, bytes]:
         """(status, XML) for the form body of one request. Waits while `gate` is shut."""
         form = {name: values[0] for name, values in parse_qs(body).items()}
         self.forms.append(form)
         self.authorizations.append(authorization)
         assert self.gate.wait(30), "the test forgot to open the gate"
         status, code = self.failure or (0, "")
+        signed = datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        if abs((signed - self.now()).total_seconds()) > 300:
+            return 403, SKEWED.format(signed=date).encode()
         if not code and (form["RoleArn"], form.get("ExternalId")) != (self.role_arn, self.external_id):
             status, code = 403, "AccessDenied"
         if code:
             return status, REFUSED.format(code=code).encode()
-        expires = (datetime.now(UTC) + timedelta(seconds=self.lifetime_seconds)).replace(microsecond=0)
-        self.ends[f"token-{len(self.forms)}"] = expires.timestamp()
+        expires = (self.now() + timedelta(seconds=self.lifetime_seconds)).replace(microsecond=0)
+        self.ends[f"token-{len(self.forms)}"] = expires.timestamp() - self.clock_offset_seconds
         text = ASSUMED.format(number=len(self.forms), expires=expires.strftime("%Y-%m-%dT%H:%M:%SZ"))
         return 200, text.replace("\n", "").encode()
 

@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
+from math import inf
 from typing import Any, Final, TypeAlias
 
 import boto3
@@ -27,6 +29,8 @@ from botocore.credentials import (
 from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError, NoCredentialsError
 
 from workers.adapters.aws_connection import AwsConnection, problem, problems_of
+from workers.adapters.boto_clock import corrected, sign_by
+from workers.adapters.server_clock import ServerClock
 from workers.adapters.sigv4 import Credentials
 from workers.errors import Invalid, NotSent, PenstockError, ProcessorFailed
 from workers.logs import log_event
@@ -79,8 +83,9 @@ class AwsSession:
 
     def __init__(
         self, connection: AwsConnection, region: str, endpoint_url: str, static: Credentials | None,
-        opener: Opener,
+        opener: Opener, clock: ServerClock,
     ) -> None:  # fmt: skip
+        """`clock` is STS's, as the keys' opener signs by it."""
         self.region: Final = region
         self.endpoint_url: Final = endpoint_url
         self.trouble = ""
@@ -88,6 +93,7 @@ class AwsSession:
         self._connection = connection
         self._static = static is not None
         self._open = self._opened_by = opener
+        self._clock = clock
         self._renewing: RefreshableCredentials | None = None
         self._frozen = static
         self._look_at = 0.0
@@ -145,7 +151,7 @@ class AwsSession:
             self._static = True
             self._frozen = _given(connection)
         else:
-            self._open = partial(_reopened, connection, self.region)
+            self._open = partial(_reopened, connection, self.region, self._clock)
             self._look_at = 0.0
 
     def close(self) -> None:
@@ -203,7 +209,13 @@ class AwsSession:
                 if isinstance(found, Credentials):
                     return _Loaded(found, None, opener)
                 renewing = found
-            return _Loaded(_plain(renewing.get_frozen_credentials()), renewing, opener)
+            try:
+                frozen = renewing.get_frozen_credentials()
+            except ClientError as error:
+                if not corrected(self._clock, error):
+                    raise
+                frozen = renewing.get_frozen_credentials()
+            return _Loaded(_plain(frozen), renewing, opener)
 
 
 def open_session(
@@ -228,21 +240,25 @@ def open_session(
     except BotoCoreError as error:
         raise Invalid([problem(connection, "", str(error), "see AWS_PROFILE and ~/.aws")]) from None
 
+    clock = ServerClock()
+
     def again() -> RefreshableCredentials | Credentials:
-        return _reopened((reread and reread()) or connection, region)
+        return _reopened((reread and reread()) or connection, region, clock)
 
     if found is None and connection.role_arn is None and not AWS_HOST.match(endpoint):
-        return AwsSession(connection, region, endpoint, PLACEHOLDER, again)
+        return AwsSession(connection, region, endpoint, PLACEHOLDER, again, clock)
     if found is None:
         wanted = "accessKeyId and secretAccessKey here, AWS_ACCESS_KEY_ID, a profile, or a role of the pod"
         raise Invalid([problem(connection, "", "no AWS credentials", wanted)])
     if connection.role_arn is None and not isinstance(found, RefreshableCredentials):
-        return AwsSession(connection, region, endpoint, _plain(found.get_frozen_credentials()), again)
-    first = [_keys(connection, session, found, region)]
-    return AwsSession(connection, region, endpoint, None, lambda: first.pop() if first else again())
+        return AwsSession(connection, region, endpoint, _plain(found.get_frozen_credentials()), again, clock)
+    first = [_keys(connection, session, found, region, clock)]
+    return AwsSession(connection, region, endpoint, None, lambda: first.pop() if first else again(), clock)
 
 
-def _reopened(connection: AwsConnection, region: str) -> RefreshableCredentials | Credentials:
+def _reopened(
+    connection: AwsConnection, region: str, clock: ServerClock
+) -> RefreshableCredentials | Credentials:
     """The keys of a connection, looked for from the beginning."""
     session = _boto3_session(connection)
     found = session.get_credentials()
@@ -250,14 +266,14 @@ def _reopened(connection: AwsConnection, region: str) -> RefreshableCredentials 
         if connection.role_arn is None and connection.endpoint_url is not None:
             return PLACEHOLDER
         raise NoCredentialsError()
-    return _keys(connection, session, found, region)
+    return _keys(connection, session, found, region, clock)
 
 
 def _keys(
-    connection: AwsConnection, session: Any, found: Any, region: str
+    connection: AwsConnection, session: Any, found: Any, region: str, clock: ServerClock
 ) -> RefreshableCredentials | Credentials:
     if connection.role_arn is not None:
-        return _assumed(connection, session, found, region)
+        return _assumed(connection, session, found, region, clock)
     return found if isinstance(found, RefreshableCredentials) else _plain(found.get_frozen_credentials())
 
 
@@ -293,16 +309,27 @@ def _lambda_endpoint(session: Any, region: str) -> str:
 
 
 def _assumed(
-    connection: AwsConnection, session: Any, source: Any, region: str
+    connection: AwsConnection, session: Any, source: Any, region: str, clock: ServerClock
 ) -> DeferredRefreshableCredentials:
     def client_of(service: str, **keys: Any) -> Any:
-        return session.client(service, region_name=region, config=_STS, **keys)
+        client = session.client(service, region_name=region, config=_STS, **keys)
+        sign_by(clock, client)
+        return client
+
+    def now() -> datetime:
+        """A session ends by the clock of who gave it."""
+        return datetime.fromtimestamp(clock.now(), UTC)
 
     extra = {"RoleSessionName": ROLE_SESSION_NAME}
     if connection.external_id is not None:
         extra["ExternalId"] = connection.external_id
-    fetcher = AssumeRoleCredentialFetcher(client_of, source, connection.role_arn, extra_args=extra)
-    return DeferredRefreshableCredentials(method="assume-role", refresh_using=fetcher.fetch_credentials)
+    # A fetcher keeps what it fetched and goes by this machine's clock; asked again it must ask STS again.
+    fetcher = AssumeRoleCredentialFetcher(
+        client_of, source, connection.role_arn, extra_args=extra, expiry_window_seconds=inf
+    )
+    return DeferredRefreshableCredentials(
+        method="assume-role", refresh_using=fetcher.fetch_credentials, time_fetcher=now
+    )
 
 
 def _plain(frozen: Any) -> Credentials:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import boto3
@@ -14,8 +15,10 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from workers.adapters.aws_session import AWS_HOST, AwsSession
+from workers.adapters.boto_clock import sign_by
 from workers.adapters.curl_exchange import is_loopback
 from workers.adapters.lambda_http import LambdaInvoker
+from workers.adapters.server_clock import ServerClock
 from workers.adapters.sigv4 import Credentials
 from workers.calls.preflight import Configuration, Facts, FunctionName, parts_of
 from workers.errors import ProcessorFailed, Retryable
@@ -55,7 +58,8 @@ async def _facts(session: AwsSession, invoker: LambdaInvoker, function: str, lim
             kind, is_hosted = answer.error_type or "", not AWS_HOST.match(session.endpoint_url)
             return Facts(answer.status, kind, said, region=session.region, is_hosted=is_hosted)
         keys = await session.fetch()
-        found = await asyncio.to_thread(_configuration, session, keys, function, limit_seconds)
+        asking = partial(_client, session, keys, invoker.clock, limit_seconds)
+        found = await asyncio.to_thread(_configuration, asking, function)
         return Facts(region=session.region, configuration=found)
     except ProcessorFailed as error:
         return Facts(0, refused=str(error), region=session.region)
@@ -72,10 +76,7 @@ def _message(body: bytes) -> str:
     return text[:MESSAGE_CHARACTERS] if isinstance(text, str) else ""
 
 
-def _configuration(
-    session: AwsSession, keys: Credentials, function: str, limit_seconds: float
-) -> Configuration:
-    """Blocks. Each question that is refused or fails leaves its fields open."""
+def _client(session: AwsSession, keys: Credentials, clock: ServerClock, limit_seconds: float) -> Any:
     client = boto3.Session(
         keys.access_key_id, keys.secret_access_key, keys.session_token, session.region
     ).client(
@@ -86,6 +87,13 @@ def _configuration(
             inject_host_prefix=False, proxies={} if is_loopback(session.endpoint_url) else None,
         ),
     )  # fmt: skip
+    sign_by(clock, client)
+    return client
+
+
+def _configuration(asking: Callable[[], Any], function: str) -> Configuration:
+    """Blocks, making the client too. Each question that is refused or fails leaves its fields open."""
+    client = asking()
     try:
         name = parts_of(function)
         plain = function.removesuffix(f":{name.qualifier}") if name.qualifier else function

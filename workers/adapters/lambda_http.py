@@ -32,8 +32,11 @@ EXPECT_FROM_BYTES: Final = 1_048_576
 
 # 403 answers that say the key or the time is at fault: nothing was run, and the same again meets the same.
 STALE_CREDENTIALS: Final = frozenset(
-    {"ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException", "InvalidSignatureException"}
-)
+    {
+        "ExpiredToken", "ExpiredTokenException", "InvalidSignatureException", "RequestExpired",
+        "RequestTimeTooSkewed", "SignatureDoesNotMatch", "UnrecognizedClientException",
+    }
+)  # fmt: skip
 
 
 class CredentialSource(Protocol):
@@ -127,11 +130,11 @@ class LambdaInvoker:
         self._endpoint = endpoint
         self._source = credentials
         self._signer = Signer(endpoint.region, "lambda")
-        self._clock = ServerClock()
+        self.clock: Final = ServerClock()
         self._is_refused = False
         self._options = HandleOptions(
             endpoint.url, endpoint.ca_bundle, endpoint.user_agent, endpoint.connect_timeout_seconds,
-            endpoint.idle_seconds, endpoint.max_answer_bytes, self._clock.heard,
+            endpoint.idle_seconds, endpoint.max_answer_bytes, self.clock.heard,
         )  # fmt: skip
         self._targets: dict[tuple[str, str, bool, bool, bool], _Target] = {}
         self._pool = ExchangePool(
@@ -140,10 +143,11 @@ class LambdaInvoker:
 
     async def invoke(self, request: InvokeRequest) -> InvokeAnswer:
         """See `ports.Invoker`. What AWS refused for its keys or its time was not run: it is sent once more,
-        with renewed keys or the corrected time."""
+        with renewed keys or the corrected time, and a third time where both were wrong. `clock` is the other
+        side's, as far as it is known."""
         deadline = time.monotonic() + request.timeout_seconds
         credentials = self._source.current() or await self._fetch(request.timeout_seconds)
-        skew_seconds = self._clock.skew_seconds
+        skew_seconds = self.clock.skew_seconds
         answer = await self._attempt(request, credentials, deadline - time.monotonic())
         if answer.status == 403 and answer.error_type in STALE_CREDENTIALS:
             # What is left of the time-out, as a request of its own.
@@ -156,18 +160,23 @@ class LambdaInvoker:
     async def _again(
         self, request: InvokeRequest, refusal: InvokeAnswer, credentials: Credentials, skew_seconds: float
     ) -> InvokeAnswer:
-        fresh = credentials
-        if not self._clock.corrected(skew_seconds):
-            self._source.refused(credentials)
-            fresh = self._source.current() or await self._fetch(request.timeout_seconds)
-        if fresh == credentials and self._clock.skew_seconds == skew_seconds:
-            answer = refusal
-        else:
-            answer = await self._attempt(request, fresh, request.timeout_seconds)
-        if answer.status == 403 and answer.error_type in STALE_CREDENTIALS:
-            self._judged(
-                f"connection {self._endpoint.connection}: AWS refuses its keys ({answer.error_type})"
-            )
+        answer, deadline = refusal, time.monotonic() + request.timeout_seconds
+        # After a machine slept its time is wrong and its keys are old: each is mended once.
+        for _ in range(2):
+            used, used_skew_seconds = credentials, skew_seconds
+            if not self.clock.corrected(skew_seconds):
+                self._source.refused(credentials)
+                left = max(deadline - time.monotonic(), 0.001)
+                credentials = self._source.current() or await self._fetch(left)
+            skew_seconds = self.clock.skew_seconds
+            if credentials == used and skew_seconds == used_skew_seconds:
+                break
+            answer = await self._attempt(request, credentials, max(deadline - time.monotonic(), 0.001))
+            if answer.status != 403 or answer.error_type not in STALE_CREDENTIALS:
+                if self._is_refused:
+                    self._judged("")
+                return answer
+        self._judged(f"connection {self._endpoint.connection}: AWS refuses its keys ({answer.error_type})")
         return answer
 
     def _judged(self, trouble: str) -> None:
@@ -206,7 +215,7 @@ class LambdaInvoker:
             headers.append(f"X-Amz-Security-Token: {token}")
         if len(body) >= EXPECT_FROM_BYTES:
             headers.append("Expect:")
-        stamp, authorization = self._signer.sign(target.shape, credentials, self._clock.now(), body, varying)
+        stamp, authorization = self._signer.sign(target.shape, credentials, self.clock.now(), body, varying)
         headers.append(f"X-Amz-Date: {stamp}")
         headers.append(f"Authorization: {authorization}")
         exchange, answer = self._pool.take()

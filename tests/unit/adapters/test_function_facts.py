@@ -53,6 +53,14 @@ async def test_what_may_not_be_asked_stays_open(stub: LambdaStub) -> None:
     assert await learnt(stub.url, "score") == {"score": Facts(region="eu-central-1")}
 
 
+async def test_functions_are_described_by_a_wrong_clock(stub: LambdaStub) -> None:
+    """Our clock is an hour off: what the DryRun learnt of AWS's holds for the questions after it."""
+    stub.clock_offset_seconds = 3600.0
+    stub.descriptions["score"] = {"Timeout": 30}
+    found = await learnt(stub.url, "score")
+    assert found["score"].configuration.timeout_seconds == 30
+
+
 async def test_refusals_are_told_apart(stub: LambdaStub) -> None:
     """An unknown function and one that may not be called, each with its own answer."""
     stub.known_only = True

@@ -148,6 +148,54 @@ async def test_a_wrong_clock_is_corrected_once(stub: LambdaStub, offset_seconds:
     assert keys.refusals == []
 
 
+@pytest.mark.parametrize("offset_seconds", [-7200.0, -600.0, 600.0, 7200.0])
+async def test_a_role_is_assumed_by_the_clock_of_sts(
+    sts: StsStub, stub: LambdaStub, offset_seconds: float
+) -> None:
+    """AWS's clock is off from ours, by more than a session lives: STS's refusal corrects it, the session
+    counts by the corrected one, and the call is answered."""
+    sts.clock_offset_seconds = stub.clock_offset_seconds = offset_seconds
+    stub.refuses = lambda seen: (
+        "ExpiredTokenException" if sts.ends[seen.headers["x-amz-security-token"]] <= time.time() else None
+    )
+    session = open_session(ASSUMING)
+    invoker = invoker_of(session, stub)
+    assert (await invoker.invoke(REQUEST)).status == 200
+    assert (await invoker.invoke(REQUEST)).status == 200
+    assert len(sts.forms) == 2, "one refusal, one session"
+    assert session.is_ready
+    await invoker.close()
+    session.close()
+
+
+async def test_a_wrong_secret_is_no_wrong_clock_of_sts(sts: StsStub, stub: LambdaStub) -> None:
+    """SignatureDoesNotMatch with a Date that is ours: asked once, and the processor is told of the keys."""
+    sts.failure = (403, "SignatureDoesNotMatch")
+    session = open_session(ASSUMING)
+    invoker = invoker_of(session, stub)
+    with pytest.raises(ProcessorFailed, match="cannot assume role"):
+        await invoker.invoke(REQUEST)
+    assert len(sts.forms) == 1
+    await invoker.close()
+    session.close()
+
+
+async def test_a_renewal_finds_a_clock_that_went_wrong(sts: StsStub, stub: LambdaStub) -> None:
+    """The machine slept for an hour between two sessions: the next AssumeRole is refused, corrected and sent
+    once more."""
+    session = open_session(ASSUMING)
+    invoker = invoker_of(session, stub)
+    assert (await invoker.invoke(REQUEST)).status == 200
+    sts.clock_offset_seconds = stub.clock_offset_seconds = 3600.0
+    stub.refuses = lambda seen: (
+        "ExpiredTokenException" if seen.headers["x-amz-security-token"] == "token-1" else None
+    )
+    assert (await invoker.invoke(REQUEST)).status == 200
+    assert tokens(stub)[-1] == "token-3"
+    await invoker.close()
+    session.close()
+
+
 async def test_a_wrong_signature_is_no_wrong_clock(stub: LambdaStub) -> None:
     """InvalidSignature with a Date that is ours: the keys are at fault, and the call is not repeated with the
     same ones."""
