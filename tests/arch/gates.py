@@ -23,8 +23,9 @@ LEFTOVER_NAMES = frozenset({"utils", "util", "helpers", "helper", "common", "bas
 # Where a client library may be named: the beginnings of the paths.
 CLIENTS = {
     "confluent_kafka": ("workers/adapters/kafka_", "workers/local/", "topics/admin/apply.py"),
-    "confluent_kafka.schema_registry": ("topics/codecs/avro.py",),
-    "faust": ("workers/control/",),
+    "confluent_kafka.schema_registry": ("topics/codecs/avro.py", "topics/codecs/registry_client.py"),
+    "confluent_kafka.serialization": ("topics/codecs/avro.py",),
+    "faust": ("workers/control/", "penstock/faust.py"),
     "boto3": ("workers/adapters/",),
     "botocore": ("workers/adapters/",),
     "pycurl": ("workers/adapters/",),
@@ -155,8 +156,8 @@ def misplaced_clients(path: str, source: str) -> Iterator[str]:
     for module, line in imported(source):
         known = [name for name in CLIENTS if f"{module}.".startswith(f"{name}.")]
         if known:
-            allowed = [place for name in known for place in CLIENTS[name]]
-            if not path.startswith(tuple(allowed)):
+            allowed = CLIENTS[max(known, key=len)]
+            if not path.startswith(allowed):
                 yield f"{path}:{line}: {module} is named outside of {', '.join(allowed) or 'nowhere'}"
 
 

@@ -181,6 +181,9 @@ def test_a_test_that_checks_is_accepted(body: str) -> None:
         ("workers/adapters/lambda_http.py", "import confluent_kafka"),
         ("workers/cli/topics.py", "def f():\n    from confluent_kafka.admin import AdminClient"),
         ("topics/codecs/avro.py", "from confluent_kafka import Producer"),
+        ("topics/codecs/json.py", "from confluent_kafka.schema_registry.avro import AvroSerializer"),
+        ("workers/adapters/kafka_consumer.py", "import confluent_kafka.schema_registry"),
+        ("workers/adapters/schema_registry.py", "from confluent_kafka.schema_registry import Schema"),
         ("workers/engine/worker.py", "import faust"),
         ("workers/supervisor/run.py", "import faust.types"),
         ("workers/functions/host.py", "import boto3"),
@@ -197,7 +200,8 @@ def test_a_misplaced_client_is_seen(path: str, planted: str) -> None:
     [
         ("workers/adapters/kafka_consumer.py", "from confluent_kafka import Consumer"),
         ("topics/admin/apply.py", "from confluent_kafka.admin import AdminClient"),
-        ("topics/codecs/avro.py", "from confluent_kafka.schema_registry import SchemaRegistryClient"),
+        ("topics/codecs/avro.py", "from confluent_kafka.schema_registry.avro import AvroSerializer"),
+        ("topics/codecs/registry_client.py", "from confluent_kafka.schema_registry import Schema"),
         ("workers/engine/worker.py", "import confluent_kafkaesque"),
     ],
 )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-Kind = Literal["not-json", "not-utf8", "too-deep", "too-large", "not-a-document", "malformed-extended-json"]
+Kind = Literal[
+    "not-json", "not-utf8", "too-deep", "too-large", "not-a-document", "malformed-extended-json",
+    "unknown-schema", "unusable-schema", "not-of-its-schema", "no-bson-value",
+]  # fmt: skip
 
 
 class CodecError(ValueError):

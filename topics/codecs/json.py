@@ -53,7 +53,7 @@ def decode(value: bytes, max_bytes: int = MAX_VALUE_BYTES) -> dict[str, Any]:
     doc = decode_value(value, max_bytes)
     if isinstance(doc, dict):
         return doc
-    raise _not_a_document(doc)
+    raise not_a_document(doc)
 
 
 def decode_value(value: bytes, max_bytes: int = MAX_VALUE_BYTES) -> Any:
@@ -64,7 +64,7 @@ def decode_value(value: bytes, max_bytes: int = MAX_VALUE_BYTES) -> Any:
         found = _loads(value)
     except ValueError as error:
         raise _not_json(value, error) from None
-    return _finish(value, found)
+    return finish(value, found)
 
 
 def decode_many(
@@ -88,8 +88,8 @@ def decode_many(
                 or (_BACKSLASH in value and _ESCAPED_DOLLAR in value)
                 or (size > shallow and size - len(value.replace(b"{", b"").replace(b"[", b"")) > limit)
             ):
-                doc = _finish(value, doc)
-            append(doc if doc.__class__ is dict else _not_a_document(doc))
+                doc = finish(value, doc)
+            append(doc if doc.__class__ is dict else not_a_document(doc))
         except NotADocument as error:
             append(error)
         except ValueError as error:
@@ -133,8 +133,9 @@ def is_relaxed(value: bytes) -> bool:
     return not ((_DOLLAR in value and b'"$' in value) or (_BACKSLASH in value and _ESCAPED_DOLLAR in value))
 
 
-def _finish(value: bytes, found: Any) -> Any:
-    """The checks and the conversion that only some values need: the text is asked first whether it may."""
+def finish(value: bytes, found: Any) -> Any:
+    """What orjson made of a text, with the checks and the conversion that only some values need: the text is
+    asked first whether it may. Raises NotADocument."""
     if found.__class__ is not dict and found.__class__ is not list:
         return found
     if len(value) > _SHALLOW_BYTES:
@@ -193,7 +194,8 @@ def _too_large(size_bytes: int, max_bytes: int) -> NotADocument:
     return _refused("too-large", f"the value is {size_bytes} bytes, the limit is {max_bytes}")
 
 
-def _not_a_document(found: Any) -> NotADocument:
+def not_a_document(found: Any) -> NotADocument:
+    """What a value is called that is no document."""
     if isinstance(found, list):
         name = "an array"
     elif isinstance(found, bool):

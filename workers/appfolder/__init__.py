@@ -19,6 +19,7 @@ from workers.appfolder.https import HttpsConnection
 from workers.appfolder.kafka import KafkaConnection, kafka_client_config
 from workers.appfolder.limits import BadText
 from workers.appfolder.load import load_app
+from workers.appfolder.schema_registry import SchemaRegistryConnection, registry_client_config
 from workers.appfolder.sources import FORMATS, read_text
 
 __all__ = [
@@ -33,7 +34,9 @@ __all__ = [
     "LaterConnection",
     "ProcessorSpec",
     "SampleConnection",
+    "SchemaRegistryConnection",
     "kafka_client_config",
     "load_app",
     "read_text",
+    "registry_client_config",
 ]

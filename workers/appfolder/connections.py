@@ -15,6 +15,7 @@ from workers.appfolder.https import HttpsConnection
 from workers.appfolder.kafka import KafkaConnection
 from workers.appfolder.nearest import suggest
 from workers.appfolder.refusals import build, shown
+from workers.appfolder.schema_registry import SchemaRegistryConnection
 from workers.appfolder.sources import DATA_FORMATS, Sources
 from workers.appfolder.substitute import Substitution
 from workers.errors import Problem
@@ -27,7 +28,7 @@ _ROLE_ARN: Final = r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$"
 _REGION: Final = r"^[a-z]{2,3}(-[a-z]+)+-\d{1,2}$"
 
 
-C = TypeVar("C", KafkaConnection, HttpsConnection)
+C = TypeVar("C", KafkaConnection, HttpsConnection, SchemaRegistryConnection)
 
 
 class LambdaConnection(Model):
@@ -107,15 +108,16 @@ class _Typed(Model):
         return value
 
 
-Connection = KafkaConnection | LambdaConnection | HttpsConnection | SampleConnection | LaterConnection
+Known = KafkaConnection | LambdaConnection | HttpsConnection | SchemaRegistryConnection | SampleConnection
+Connection = Known | LaterConnection
 
-MODELS: Final[Mapping[str, type[KafkaConnection | LambdaConnection | HttpsConnection | SampleConnection]]] = {
+MODELS: Final[Mapping[str, type[Known]]] = {
     "Kafka": KafkaConnection, "AWSLambda": LambdaConnection, "Https": HttpsConnection,
-    "Sample": SampleConnection,
+    "SchemaRegistry": SchemaRegistryConnection, "Sample": SampleConnection,
 }  # fmt: skip
 LATER: Final = frozenset({
     "AWSKinesisDataStreams", "AzureBlobStorage", "Cluster", "DynamoDB", "EventBridge", "GCPPubSub", "S3",
-    "SchemaRegistry", "StepFunctions",
+    "StepFunctions",
 })  # fmt: skip
 
 
@@ -221,6 +223,8 @@ def _connection(
     if isinstance(connection, KafkaConnection):
         return _with_files(sources, file, path, connection)
     if isinstance(connection, HttpsConnection):
+        return _with_files(sources, file, path, connection)
+    if isinstance(connection, SchemaRegistryConnection):
         return _with_files(sources, file, path, connection)
     return connection
 

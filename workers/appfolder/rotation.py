@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 from workers.appfolder.connections import Connection, load_connections
 from workers.appfolder.https import HttpsConnection
 from workers.appfolder.kafka import KafkaConnection
+from workers.appfolder.schema_registry import SchemaRegistryConnection
 from workers.appfolder.sources import Sources
 from workers.logs import log_event
 
@@ -91,7 +92,7 @@ def _certificates(connections: Iterable[Connection]) -> list[Path]:
     return [
         Path(path)
         for one in connections
-        if isinstance(one, KafkaConnection | HttpsConnection)
+        if isinstance(one, KafkaConnection | HttpsConnection | SchemaRegistryConnection)
         for name in _TLS
         if (path := getattr(one.security, name))
     ]

@@ -183,7 +183,7 @@ def test_every_unset_variable_is_named_with_its_place(tmp_path: Path) -> None:
     [
         ("{}", "", "a mapping", "connections by their names"),
         ("a: 5", "a", "found 5", "a mapping with type"),
-        ("a: {}", "a.type", "is missing", "known: Kafka, AWSLambda, Https, Sample"),
+        ("a: {}", "a.type", "is missing", "known: Kafka, AWSLambda, Https, SchemaRegistry, Sample"),
         ("a: {type: kafkaa}", "a.type", "found 'kafkaa'", "did you mean Kafka?"),
         ("'a b': {type: Kafka}", "a b.name", "found 'a b'", "letters, digits"),
         ("a: {name: b, type: Kafka}", "a.name", "found 'b'", "a, or no name"),
