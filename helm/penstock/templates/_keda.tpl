@@ -69,7 +69,7 @@ texts that no secret holds; the chart puts them into one, as KEDA reads these pa
 {{- end }}
 {{- else }}
 {{- $query := $scaling.hint.query | default (include "penstock.hintQuery" (list $root $pool)) }}
-{{- $metadata := merge (dict "serverAddress" $scaling.hint.serverAddress "query" (tpl $query $root) "threshold" (toString $scaling.hint.threshold) "activationThreshold" (toString $scaling.hint.activationThreshold)) $scaling.hint.metadata }}
+{{- $metadata := merge (dict "serverAddress" $scaling.hint.serverAddress "query" (tpl $query $root) "threshold" (toString $scaling.hint.threshold)) $scaling.hint.metadata }}
 {{- $trigger := dict "type" "prometheus" "metadata" $metadata }}
 {{- with $keda.authenticationRef }}
 {{- $_ := set $trigger "authenticationRef" (dict "name" . "kind" $keda.authenticationKind) }}
@@ -172,9 +172,9 @@ stringData:
 {{- end }}
 {{- end }}
 
-{{/* (list root pool) -> the lag that more workers could remove, over the pool's pods. */}}
+{{/* (list root pool) -> the lag that more workers could remove: each pod runs every processor of its pool, so the one with most counts. */}}
 {{- define "penstock.hintQuery" -}}
 {{- $root := index . 0 }}
 {{- $pool := index . 1 }}
-{{- printf "sum(penstock_scale_hint{namespace=%q,pod=~%q})" $root.Release.Namespace (printf "%s-.+" $pool.fullname) }}
+{{- printf "sum(penstock_scale_hint_records{namespace=%q,pod=~%q})" $root.Release.Namespace (printf "%s-.+" $pool.fullname) }}
 {{- end }}
