@@ -19,6 +19,8 @@ DASHBOARDS: Final = FILES / "dashboards"
 
 # Of prometheus-client's process collector, and of Prometheus itself.
 OTHERS: Final = frozenset({"process_cpu_seconds_total", "process_resident_memory_bytes", "up"})
+# What the scrape adds, and the supervisor.
+EVERYWHERE: Final = ("namespace", "pod", "pool", "instance", "job", "process")
 # What PromQL's own words look like a metric for `metrics_in`.
 _NAME: Final = re.compile(r"(?<![\w.\"$:])([a-z_:][a-zA-Z0-9_:]*)\s*(?=\{)")
 
@@ -62,6 +64,25 @@ def filled(expression: str) -> str:
 def metrics_in(expression: str) -> set[str]:
     """The metrics that an expression names; each has braces behind it."""
     return set(_NAME.findall(re.sub(r"#.*", "", expression)))
+
+
+def labels_in(expression: str) -> set[str]:
+    """The labels that an expression selects or groups by."""
+    text = re.sub(r"#.*", "", expression)
+    found = set(re.findall(r"([a-z_]+)\s*(?:=~|!~|!=|=)\s*\"", text))
+    for names in re.findall(r"\bby\s*\(([^)]*)\)", text):
+        found |= {name.strip() for name in names.split(",")}
+    return found
+
+
+def labels_of(sample: str) -> set[str]:
+    """The labels of a sample of the catalogue."""
+    for metric in ALL:
+        if sample == metric.name:
+            return set(metric.labels)
+        if metric.kind == "histogram" and sample.startswith(f"{metric.name}_"):
+            return {*metric.labels, "le"}
+    return set()
 
 
 def known_samples() -> set[str]:
