@@ -18,7 +18,6 @@ UNWANTED = frozenset({"bson", "niquests"})
 # Locked already, so that the tool chain is one, and used from the named issue on. Nothing that is used may
 # stay here.
 AWAITED = {
-    "faust-streaming": "the control plane of cluster mode",
     "tzdata": "data alone: zoneinfo reads it where the system has no time zones",
     **dict.fromkeys(
         ("attrs", "authlib", "cachetools", "fastavro", "httpx2", "jsonschema"),

@@ -161,6 +161,15 @@ class HandedSource:
             self._room.clear()
             await self._room.wait()
 
+    def lose(self) -> None:
+        """The partitions are somebody else's: everything that is left is forgotten. Records of their
+        generation are not taken any more."""
+        assert self._takes is not None
+        if self._held:
+            self._left = next(iter(self._held.values())).generation
+            self._takes.take_lost(list(self._held))
+            self._drop(list(self._held))
+
     async def leave(self) -> None:
         """The partitions are about to move: what has begun may end within the revoke drain and is
         acknowledged, the rest is forgotten. Records of their generation are not taken any more."""

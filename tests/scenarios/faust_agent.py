@@ -1,0 +1,66 @@
+"""A Faust worker with one agent that calls a function, as a process of its own.
+
+    python -m tests.scenarios.faust_agent settings.json
+
+`settings.json`: {app, broker, folder, source, results, stub, call}. Results go to the partition of `results`
+that their record had in `source`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import faust
+import orjson
+
+from penstock.faust import external_function
+
+
+def made(settings: dict[str, Any]) -> faust.App:
+    """The app of these settings."""
+    app = faust.App(
+        settings["app"], broker=f"kafka://{settings['broker']}", store="memory://",
+        datadir=settings["folder"], topic_replication_factor=1, consumer_auto_offset_reset="earliest",
+        broker_session_timeout=6.0, broker_heartbeat_interval=1.0, broker_commit_interval=0.5,
+        web_enabled=False,
+    )  # fmt: skip
+    source = app.topic(settings["source"], key_serializer="raw", value_serializer="raw")
+    results = app.topic(settings["results"], key_serializer="raw", value_serializer="raw")
+    enrich = external_function(
+        app, settings["app"],
+        connection={
+            "region": "eu-central-1", "endpointUrl": settings["stub"],
+            "accessKeyId": "test", "secretAccessKey": "test",
+        },
+        **settings["call"],
+    )  # fmt: skip
+
+    @app.agent(source)
+    async def process(stream: Any) -> AsyncIterator[Any]:
+        async for result in enrich(stream).results():
+            await results.send(
+                key=result.key,
+                value=orjson.dumps(result.document),
+                partition=result.event.message.partition,
+            )
+            yield result.key
+
+    async def measure() -> None:
+        text = enrich.metrics_text()
+        target = Path(settings["folder"]) / f"metrics-{os.getpid()}"
+        target.with_suffix(".new").write_text(text)
+        target.with_suffix(".new").rename(target)
+
+    app.timer(0.5)(measure)
+    return app
+
+
+if __name__ == "__main__":
+    app_made = made(json.loads(Path(sys.argv[1]).read_text()))
+    sys.argv = [sys.argv[0], "worker", "--loglevel=info"]
+    app_made.main()

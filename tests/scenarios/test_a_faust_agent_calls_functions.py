@@ -1,0 +1,184 @@
+"""Faust agents that call functions through `penstock.faust`, as processes of their own on a real broker."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.fakes.lambda_behaviour import Behaviour, Fate, fate_of
+from tests.scenarios.world import Seen, World, until
+
+COUNT: Final = 10_000
+PARTITIONS: Final = 4
+SEED: Final = 20_261
+THROWS: Final = Behaviour(outcome="function_error", error_type="ValueError", message="planned")
+PLAN: Final = Behaviour(
+    outcome="static", body='{"ok":1}', id_field="id", seed=SEED, fates=(Fate(0.05, THROWS),)
+)
+PLAN_JSON: Final[dict[str, Any]] = {
+    "outcome": "static", "body": '{"ok":1}', "id_field": "id", "seed": SEED, "latency_ms": 5,
+    "fates": [[0.05, {"outcome": "function_error", "error_type": "ValueError", "message": "planned"}]],
+}  # fmt: skip
+
+
+class Agents:
+    """Processes of tests/scenarios/faust_agent.py in one consumer group."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        world.start_stub(f=PLAN_JSON)
+        self.source = world.topic("in", PARTITIONS)
+        self.results, self.dead = world.topic("out", PARTITIONS), world.topic("dead")
+        self.group = world.new_name("agents")
+        self.started: list[subprocess.Popen[bytes]] = []
+
+    def start(self, **call: Any) -> subprocess.Popen[bytes]:
+        """Start one more. `call`: fields of the call beside function, `as` and dead letters."""
+        number = len(self.started)
+        folder = self.world.folder / f"faust-{number}"
+        folder.mkdir()
+        settings = {
+            "app": self.group, "broker": self.world.bootstrap, "folder": str(folder), "source": self.source,
+            "results": self.results, "stub": self.world.stub_url,
+            "call": {"function_name": "f", "as_": "answer", "dead_letters": self.dead, **call},
+        }  # fmt: skip
+        (folder / "settings.json").write_text(json.dumps(settings))
+        with (self.world.folder / f"faust-{number}.log").open("wb") as log:
+            command = [sys.executable, "-m", "tests.scenarios.faust_agent", str(folder / "settings.json")]
+            process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        self.started.append(process)
+        return process
+
+    def log(self, number: int = -1) -> str:
+        number %= len(self.started)
+        return (self.world.folder / f"faust-{number}.log").read_text(errors="replace")
+
+    def done(self) -> int:
+        """Results and dead letters so far, repeats included."""
+        return self.world.count(self.results) + self.world.count(self.dead)
+
+    def metrics(self, process: subprocess.Popen[bytes]) -> str:
+        number = self.started.index(process)
+        path: Path = self.world.folder / f"faust-{number}" / f"metrics-{process.pid}"
+        return path.read_text() if path.exists() else ""
+
+    def stop(self) -> None:
+        for process in self.started:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.started:
+            try:
+                process.wait(40)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(10)
+
+
+@pytest.fixture
+def agents(world: World) -> Iterator[Agents]:
+    """No agent yet; whoever was started is stopped at the end."""
+    made = Agents(world)
+    yield made
+    made.stop()
+
+
+def document(number: int) -> dict[str, Any]:
+    return {"id": number, "pad": "x" * 100}
+
+
+def produce(world: World, topic: str) -> None:
+    world.produce(topic, map(document, range(COUNT)), key=lambda value: b"%d" % (value["id"] % 97))
+
+
+def is_dead(number: int) -> bool:
+    return fate_of(PLAN, str(number)).outcome == "function_error"
+
+
+def check_places(results: list[Seen], dead: list[Seen]) -> int:
+    """Every number is in its place at least once and in no other. Returns how many records are repeats."""
+    in_results = Counter(int(record.json["id"]) for record in results)
+    in_dead = Counter(int(record.json["id"]) for record in dead)
+    assert in_results.keys() == {number for number in range(COUNT) if not is_dead(number)}
+    assert in_dead.keys() == {number for number in range(COUNT) if is_dead(number)}
+    assert all(record.json["answer"] == {"ok": 1} for record in results)
+    return len(results) + len(dead) - COUNT
+
+
+def numbers_by_partition(records: list[Seen]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = defaultdict(list)
+    for record in records:
+        found[record.partition].append(int(record.json["id"]))
+    return found
+
+
+@pytest.mark.kafka
+def test_a_faust_agent_accounts_for_every_event(
+    world: World, agents: Agents, record_property: Callable[[str, object], None]
+) -> None:
+    """10,000 events, 5% of the calls fail: results and dead letters are the events, each once, results in the
+    order of their partitions, dead letters byte for byte; Faust's own commit reaches the end; the catalogue's
+    metrics are there; SIGTERM ends the process well."""
+    produce(world, agents.source)
+    began = time.monotonic()
+    agent = agents.start()
+    until(lambda: agents.done() >= COUNT or agent.poll() is not None, 60, "all results")
+    seconds = time.monotonic() - began
+    until(lambda: world.lag(agents.group, agents.source) == 0, 30, "Faust's commit of it all")
+    until(lambda: 'outcome="dead_lettered"' in agents.metrics(agent), 20, "metrics")
+    agent.send_signal(signal.SIGTERM)
+    assert agent.wait(60) == 0, agents.log()[-3_000:]
+
+    results, dead = world.read(agents.results), world.read(agents.dead)
+    record_property("figures", f"{COUNT} events in {seconds:.1f} s, Faust's start included")
+    assert check_places(results, dead) == 0
+    for numbers in numbers_by_partition(results).values():
+        assert numbers == sorted(numbers)
+    source = {int(record.json["id"]): record for record in world.read(agents.source)}
+    for letter in dead:
+        original = source[int(letter.json["id"])]
+        assert (letter.key, letter.value) == (original.key, original.value)
+        where = letter.why["_stream_meta"]["source"]
+        assert (where["partition"], where["offset"]) == (original.partition, original.offset)
+        assert letter.why["errInfo"]["class"] == "ValueError"
+
+
+@pytest.mark.kafka
+def test_a_killed_faust_agent_loses_nothing(
+    world: World, agents: Agents, record_property: Callable[[str, object], None]
+) -> None:
+    """kill -9 in mid-flow, and one that takes over: every event is in its place at least once, and what is
+    repeated is at most what had been taken. Between repeats the order of a partition holds: each number comes
+    for the first time behind the lower ones."""
+    room = 1_000
+    produce(world, agents.source)
+    first = agents.start(max_buffered_records=room)
+    until(lambda: agents.done() > COUNT * 0.2 or first.poll() is not None, 60, "a fifth of it")
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait(10)
+    assert world.lag(agents.group, agents.source) > 0, "the kill must come in mid-flow"
+
+    second = agents.start(max_buffered_records=room)
+    until(
+        lambda: second.poll() is not None or world.lag(agents.group, agents.source) == 0, 90,
+        "the commit of it all",
+    )  # fmt: skip
+    results, dead = world.read(agents.results), world.read(agents.dead)
+    repeats = check_places(results, dead)
+    record_property("figures", f"repeats {repeats} of {COUNT}")
+    assert repeats <= 2 * room
+    for numbers in numbers_by_partition(results).values():
+        firsts = list(dict.fromkeys(numbers))
+        assert firsts == sorted(firsts)
+        falls = sum(later < earlier for earlier, later in itertools.pairwise(numbers))
+        assert falls <= 1, "one kill, one place where the partition was begun again"
