@@ -68,6 +68,10 @@ class NotSent(Retryable):
     """The request never reached the other side (DNS, refused, TLS): trying again cannot run it twice."""
 
 
+class NoCredentials(NotSent):
+    """There are no keys to sign with at the moment: STS or the machine's metadata service does not answer."""
+
+
 class UnknownOutcome(Retryable):
     """The request was sent and no whole answer came back: it may have run."""
 

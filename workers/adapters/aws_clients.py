@@ -69,9 +69,9 @@ class AwsClients:
         if session is not None:
             session.rotated(connection)
 
-    def trouble(self) -> str:
-        """Why calls of a connection cannot be signed, in words; empty while all can."""
-        return next((one.trouble for one in self.sessions.values() if not one.is_ready), "")
+    def troubles(self) -> dict[str, str]:
+        """By connection why its calls cannot be signed, in words; nothing of those whose can."""
+        return {name: one.trouble for name, one in self.sessions.items() if not one.is_ready}
 
     def close(self) -> None:
         """End the threads. Idempotent; the clients are closed by whoever calls with them."""

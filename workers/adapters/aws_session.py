@@ -32,7 +32,7 @@ from workers.adapters.aws_connection import AwsConnection, problem, problems_of
 from workers.adapters.boto_clock import corrected, sign_by
 from workers.adapters.server_clock import ServerClock
 from workers.adapters.sigv4 import Credentials
-from workers.errors import Invalid, NotSent, PenstockError, ProcessorFailed
+from workers.errors import Invalid, NoCredentials, PenstockError, ProcessorFailed
 from workers.logs import log_event
 
 log = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ class AwsSession:
     async def fetch(self) -> Credentials:
         """The keys, fetched off the loop when need be.
 
-        Raises NotSent when STS or the instance's metadata cannot be reached, ProcessorFailed when AWS
+        Raises NoCredentials when STS or the instance's metadata cannot be reached, ProcessorFailed when AWS
         refuses.
         """
         if self._frozen is not None:
@@ -345,16 +345,18 @@ def _in_words(connection: AwsConnection) -> Iterator[None]:
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         text = f"connection {connection.name}: cannot {doing}: {error.response['Error'].get('Message', code)}"
-        raise (_refusal(connection, f"{text} ({code})") if code in _REFUSALS else NotSent(text)) from None
+        is_lasting = code in _REFUSALS
+        raise (_refusal(connection, f"{text} ({code})") if is_lasting else NoCredentials(text)) from None
     except (BotoCoreError, CredentialRetrievalError, OSError) as error:
-        raise NotSent(f"connection {connection.name}: cannot {doing}: {error}") from None
+        raise NoCredentials(f"connection {connection.name}: cannot {doing}: {error}") from None
 
 
 def _refusal(connection: AwsConnection, text: str) -> PenstockError:
     if connection.role_arn is None:
         return ProcessorFailed(f"{text}; give the connection keys that AWS accepts")
     if "Signature expired" in text or "not yet current" in text:
-        return NotSent(f"{text}; set this machine's clock, STS takes requests within 5 minutes of its own")
+        wanted = "set this machine's clock, STS takes requests within 5 minutes of its own"
+        return NoCredentials(f"{text}; {wanted}")
     wanted = "must allow sts:AssumeRole to this identity"
     if connection.external_id is not None:
         wanted += " with the connection's externalId"

@@ -16,7 +16,7 @@ from workers.adapters.curl_exchange import Exchange, HandleOptions
 from workers.adapters.exchange_pool import ExchangePool
 from workers.adapters.server_clock import ServerClock
 from workers.adapters.sigv4 import TOKEN, Credentials, RequestShape, Signer
-from workers.errors import NotSent
+from workers.errors import NoCredentials
 from workers.ports import InvokeAnswer, InvokeRequest
 
 API: Final = "2015-03-31"
@@ -47,7 +47,8 @@ class CredentialSource(Protocol):
         ...
 
     async def fetch(self) -> Credentials:
-        """Wait for keys. Raises NotSent when none can be had now, ProcessorFailed when they were refused."""
+        """Wait for keys. Raises NoCredentials when none can be had now, ProcessorFailed when they were
+        refused."""
         ...
 
     def refused(self, credentials: Credentials) -> None:
@@ -193,7 +194,7 @@ class LambdaInvoker:
                 return await self._source.fetch()
         except TimeoutError:
             name = self._endpoint.connection
-            raise NotSent(f"connection {name}: no credentials within {timeout_seconds:g} s") from None
+            raise NoCredentials(f"connection {name}: no credentials within {timeout_seconds:g} s") from None
 
     async def _attempt(
         self, request: InvokeRequest, credentials: Credentials, timeout_seconds: float

@@ -36,6 +36,7 @@ from workers.appfolder.preflight import functions_of, judged, lambda_connections
 from workers.appfolder.rotation import Rotation
 from workers.assembly.clients import aws_clients, aws_connection, https_endpoint
 from workers.assembly.graph import Graph
+from workers.assembly.readiness import with_troubles
 from workers.engine.intake import Intake
 from workers.engine.processor import Processor
 from workers.engine.worker import Worker
@@ -85,6 +86,11 @@ class Engine:
     settings: EngineSettings = field(default_factory=EngineSettings)
     rotation: Rotation = field(init=False)
     graph: Graph = field(init=False)
+    uses: dict[str, set[str]] = field(init=False)
+    """By processor the connections that its calls go through."""
+
+    def __post_init__(self) -> None:
+        self.uses = {spec.name: {site.connection for site in spec.program.calls} for spec in self.specs}
 
     async def run(self) -> None:
         """Build, run until told to stop, drain. Raises Invalid for connections that cannot be opened, Fatal
@@ -161,7 +167,7 @@ class Engine:
         return refused
 
     def _publish(self, frame: Mapping[str, Any]) -> None:
-        self.frames.publish({**frame, "ready": False} if self.graph.aws.trouble() else frame)
+        self.frames.publish(with_troubles(frame, self.graph.aws.troubles(), self.uses))
 
     async def _watch_secrets(self) -> None:
         while True:

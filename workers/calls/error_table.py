@@ -50,7 +50,9 @@ _LAST: Final = ("onError", "fail", "accept")
 _STATUS: Final = re.compile("http [1-9][0-9]{2}")
 # Statuses that must be there, so that every answer has an entry.
 _CATCH_ALL: Final = ("HTTP 3xx", "HTTP 4xx", "HTTP 429", "HTTP 5xx", "HTTP other")
-_TRANSPORT: Final = ("NotSent", "TimedOut", "UnknownOutcome", "AnswerTooLarge", "Retryable")
+_TRANSPORT: Final = (
+    "NotSent", "NoCredentials", "TimedOut", "UnknownOutcome", "AnswerTooLarge", "Retryable",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

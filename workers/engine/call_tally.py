@@ -24,7 +24,9 @@ from workers.metrics import (
 )
 from workers.pipeline.program import CallSite
 
-_UNANSWERED = {"NotSent": "not_sent", "TimedOut": "timed_out", "UnknownOutcome": "unknown"}
+_UNANSWERED = {
+    "NotSent": "not_sent", "NoCredentials": "not_sent", "TimedOut": "timed_out", "UnknownOutcome": "unknown",
+}  # fmt: skip
 
 _THROTTLES = frozenset({"TooManyRequestsException", "HTTP 429"})
 

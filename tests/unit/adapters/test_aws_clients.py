@@ -84,11 +84,11 @@ async def test_a_connection_without_keys_that_work_is_trouble(stub: LambdaStub) 
     )
     opened = AwsClients(EngineSettings(), ca_bundle(os.environ), now.get)
     await opened.open([one])
-    assert opened.trouble() == ""
+    assert opened.troubles() == {}
     await opened.invoker("one").invoke(REQUEST)
-    assert opened.trouble() == "connection one: AWS refuses its keys (UnrecognizedClientException)"
+    assert opened.troubles() == {"one": "connection one: AWS refuses its keys (UnrecognizedClientException)"}
     now["one"] = replace(one, access_key_id="AKIDNEW")
     opened.rotated(now["one"])
     assert (await opened.invoker("one").invoke(REQUEST)).status == 200
-    assert opened.trouble() == ""
+    assert opened.troubles() == {}
     await opened.close_all()
