@@ -76,7 +76,7 @@ def test_every_metric_of_an_alert_is_in_the_catalogue() -> None:
     [
         ("rate(penstock_record_total{}[5m])", "penstock_record_total"),
         ("penstock_call_seconds{} > 1", "penstock_call_seconds"),
-        ('sum by (pod) (penstock_function_host_call_total{function="a{b}"})', "penstock_function_host_call_total"),
+        ('sum by (pod) (penstock_commit_total{processor="a{b}"})', "penstock_commit_total"),
     ],
 )  # fmt: skip
 def test_a_metric_that_is_not_there_is_seen(planted: str, found: str) -> None:
