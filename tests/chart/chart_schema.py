@@ -20,7 +20,10 @@ _TEXT: Final[Schema] = {"type": "string"}
 _TEXTS: Final[Schema] = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
 _NAME: Final[Schema] = {"type": "string", "minLength": 1}
 _PORT: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": 65_535}
-_QUANTITY: Final[Schema] = {"type": ["string", "number"], "pattern": r"^[0-9.]+(m|k|Ki|M|Mi|G|Gi|T|Ti|e[0-9]+)?$"}
+_QUANTITY: Final[Schema] = {
+    "type": ["string", "number"],
+    "pattern": r"^[0-9.]+(m|k|Ki|M|Mi|G|Gi|T|Ti|e[0-9]+)?$",
+}
 _KEY: Final[Schema] = {"type": "string", "pattern": r"^[-._a-zA-Z0-9]+$"}
 
 
@@ -72,8 +75,6 @@ PARTS: Final[Mapping[str, Schema]] = {
     },
     "intOrPercentOrNull": {"type": ["integer", "string", "null"], "minimum": 0, "pattern": r"^\d{1,3}%$"},
     "duration": {"type": "string", "pattern": r"^([0-9]+(ms|s|m|h))+$"},
-    "label63": {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?$"},
-    "poolName": {"type": "string", "pattern": "^[a-z]([-a-z0-9]{0,30}[a-z0-9])?$"},
     "appConfigMap": _object(
         {"name": _NAME, "folder": {"type": "string", "pattern": "^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$"},
          "items": _ITEMS}, "name",
@@ -183,7 +184,6 @@ def connections_schema() -> Schema:
     return {
         "type": "object",
         "description": "connections.yaml: docs/connections.md, docs/kafka.md.",
-        "propertyNames": {"pattern": r"^[A-Za-z0-9][A-Za-z0-9._*-]{0,127}$"},
         "additionalProperties": one,
     }
 
@@ -238,7 +238,10 @@ def _field(field: Schema, parts: Schema) -> Schema:
 
 def _spellings(words: list[Any]) -> list[Any]:
     """Mechanisms have two spellings; the model knows the long one."""
-    return [*words, *(word.replace("-SHA", "") for word in words if isinstance(word, str) and "-SHA-" in word)]
+    return [
+        *words,
+        *(word.replace("-SHA", "") for word in words if isinstance(word, str) and "-SHA-" in word),
+    ]
 
 
 # Accounts of the function host
@@ -292,5 +295,17 @@ def accounts_schema() -> Schema:
 
 
 Algorithm = Literal[
-    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "HS256", "HS384", "HS512"
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+    "HS256",
+    "HS384",
+    "HS512",
 ]

@@ -72,9 +72,7 @@ def undescribed(chart: Path = CHART) -> list[str]:
 
     def look(value: Value) -> None:
         if value.keys:
-            found.extend(
-                ".".join((*value.path, name)) for name in value.default if name not in value.keys
-            )
+            found.extend(".".join((*value.path, name)) for name in value.default if name not in value.keys)
         for one in value.keys.values():
             look(one)
 
