@@ -1,5 +1,5 @@
 {{/*
-(list root name resources serviceAccount configMaps): the pod of a job or test, which sees the whole app folder and the
+(list root name resources serviceAccount configMaps [volume mountPath]): the pod of a job or test, which sees the whole app folder and the
 workers' secrets and takes from `workers` what says where a pod may run. Its one container stands last and unfinished:
 the caller adds `args` at the same indentation.
 */}}
@@ -13,6 +13,9 @@ volumes:
   - name: tmp
     emptyDir:
       sizeLimit: 16Mi
+  {{- if gt (len .) 5 }}
+  - {{- toYaml (index . 5) | nindent 4 }}
+  {{- end }}
   {{- with $v.extraVolumes }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -35,6 +38,11 @@ containers:
       {{- include "penstock.secrets.mounts" $root | nindent 6 }}
       - name: tmp
         mountPath: /tmp
+      {{- if gt (len .) 5 }}
+      - name: {{ (index . 5).name }}
+        mountPath: {{ index . 6 }}
+        readOnly: true
+      {{- end }}
       {{- with $v.extraVolumeMounts }}
       {{- toYaml . | nindent 6 }}
       {{- end }}
