@@ -31,6 +31,8 @@ class StsStub:
         self.external_id = external_id
         self.lifetime_seconds = lifetime_seconds
         self.failure: tuple[int, str] | None = None
+        self.access_key_id: str | None = None
+        """Set: who signs with another key is refused."""
         self.forms: list[dict[str, str]] = []
         self.authorizations: list[str] = []
         self.ends: dict[str, float] = {}
@@ -76,6 +78,8 @@ class StsStub:
         signed = datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         if abs((signed - self.now()).total_seconds()) > 300:
             return 403, SKEWED.format(signed=date).encode()
+        if self.access_key_id is not None and f"Credential={self.access_key_id}/" not in authorization:
+            status, code = 403, "InvalidClientTokenId"
         if not code and (form["RoleArn"], form.get("ExternalId")) != (self.role_arn, self.external_id):
             status, code = 403, "AccessDenied"
         if code:

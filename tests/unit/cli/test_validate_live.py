@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 from tests.fakes.lambda_behaviour import Behaviour
 from tests.fakes.lambda_stub import LambdaStub
+from tests.fakes.stub_thread import stub_in_thread
 from tests.unit.appfolder.folders import write
 from tests.unit.cli.run_command import penstock
 
@@ -27,21 +25,9 @@ pipeline:
 
 @pytest.fixture
 def stub() -> Iterator[LambdaStub]:
-    """The Invoke stub on a loop of its own: the command runs one, too."""
-    made: Future[tuple[LambdaStub, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
-
-    async def serve() -> None:
-        ending = asyncio.Event()
-        async with LambdaStub() as running:
-            made.set_result((running, asyncio.get_running_loop(), ending))
-            await ending.wait()
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    running, loop, ending = made.result(10)
-    yield running
-    loop.call_soon_threadsafe(ending.set)
-    thread.join(10)
+    """On a thread of its own: the command runs a loop, too."""
+    with stub_in_thread() as running:
+        yield running
 
 
 def app_of(folder: Path, stub: LambdaStub, extra: str = "") -> Path:
