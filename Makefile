@@ -4,9 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 APP ?= examples/orders
+BUILDER ?= docker
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+IMAGE ?= penstock:$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit check chart format docs bench chaos lock clean
+.PHONY: help setup demo test unit check chart image format docs bench chaos lock clean
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -45,6 +48,11 @@ chart: $(READY) ## the Helm chart: lint, templates, schemas, unit tests, alerts,
 	@$(BIN)/python -m tests.chart.toolchain
 	@$(BIN)/python -m pytest -q tests/chart -n 2
 
+# BUILDER=podman and BUILDER=buildah build it too; IMAGE_ARGS passes on what the build needs here (docs/image.md).
+image: ## build the image: IMAGE=penstock:0.1.0 BUILDER=docker
+	@$(BUILDER) build -t $(IMAGE) --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) \
+	  --build-arg CREATED=$$(git log -1 --format=%cI) $(IMAGE_ARGS) .
+
 format: $(READY) ## let ruff rewrite what it can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -66,6 +74,10 @@ chaos: $(READY) ## kill workers and brokers under load, stall a function; judge 
 lock: $(READY) ## pin again what pyproject.toml names
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --all-extras pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  -c requirements.lock pyproject.toml -o image/requirements.lock
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  -c requirements.lock image/build.in -o image/build.lock
 	@for tool in validate go; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header helm/tools/$$tool/requirements.in -o helm/tools/$$tool/requirements.lock || exit 1; done
 

@@ -124,8 +124,14 @@ def _read_listing(listing: Path, pins: Pins) -> tuple[Path, ...] | None:
 
 
 def _download(folder: Path, pins: Pins) -> tuple[Path, ...]:
-    # Imported here: a start from the cache does not need its 60 ms.
-    import jgo  # noqa: PLC0415
+    # Imported here: a start from the cache does not need its 60 ms, and the image has none.
+    try:
+        import jgo  # noqa: PLC0415
+    except ImportError:
+        raise LocalFailure(
+            "the embedded Kafka is not part of this installation: pip install 'penstock[local]', or name a "
+            "cluster in KAFKA_BOOTSTRAP"
+        ) from None
 
     problem = ""
     for attempt in range(DOWNLOAD_ATTEMPTS):
