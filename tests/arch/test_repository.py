@@ -23,7 +23,6 @@ AWAITED = {
         ("attrs", "authlib", "cachetools", "fastavro", "httpx2", "jsonschema"),
         "confluent-kafka's schema registry client and serializers import it",
     ),
-    "aws-msk-iam-sasl-signer-python": "tokens of AWS_MSK_IAM",
 }
 
 HASH = "--hash=sha256:" + "0" * 64

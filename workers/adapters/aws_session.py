@@ -66,7 +66,7 @@ Opener: TypeAlias = Callable[[], RefreshableCredentials | Credentials]
 
 
 @dataclass(frozen=True, slots=True)
-class _Loaded:
+class Loaded:
     """Keys that a load brought: ready to sign with, and what renews them (None: they do not expire)."""
 
     keys: Credentials
@@ -98,7 +98,7 @@ class AwsSession:
         self._frozen = static
         self._look_at = 0.0
         self._renew_from = 0.0
-        self._loading: asyncio.Future[_Loaded] | None = None
+        self._loading: asyncio.Future[Loaded] | None = None
         self._pool: ThreadPoolExecutor | None = None
 
     def current(self) -> Credentials | None:
@@ -151,7 +151,7 @@ class AwsSession:
             self._static = True
             self._frozen = _given(connection)
         else:
-            self._open = partial(_reopened, connection, self.region, self._clock)
+            self._open = opener_of(connection, self.region, self._clock)
             self._look_at = 0.0
 
     def close(self) -> None:
@@ -160,7 +160,7 @@ class AwsSession:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
 
-    def _load(self) -> asyncio.Future[_Loaded]:
+    def _load(self) -> asyncio.Future[Loaded]:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix=f"aws-{self._connection.name}")
         loop = asyncio.get_running_loop()
@@ -173,7 +173,7 @@ class AwsSession:
         """What renews the keys in use, unless the secrets behind it have changed."""
         return self._renewing if self._opened_by is self._open else None
 
-    def _loaded(self, loading: asyncio.Future[_Loaded]) -> None:
+    def _loaded(self, loading: asyncio.Future[Loaded]) -> None:
         self._loading = None
         now = time.monotonic()
         self._look_at = now + LOOK_EVERY_SECONDS
@@ -201,21 +201,34 @@ class AwsSession:
         elif self._renewing.refresh_needed(LOOK_EVERY_SECONDS):
             self._look_at = now + LOOK_SOON_SECONDS
 
-    def _fetched(self, opener: Opener, renewing: RefreshableCredentials | None) -> _Loaded:
-        """Runs in the thread. Blocks while botocore refreshes."""
-        with _in_words(self._connection):
-            if renewing is None:
-                found = opener()
-                if isinstance(found, Credentials):
-                    return _Loaded(found, None, opener)
-                renewing = found
-            try:
-                frozen = renewing.get_frozen_credentials()
-            except ClientError as error:
-                if not corrected(self._clock, error):
-                    raise
-                frozen = renewing.get_frozen_credentials()
-            return _Loaded(_plain(frozen), renewing, opener)
+    def _fetched(self, opener: Opener, renewing: RefreshableCredentials | None) -> Loaded:
+        """Runs in the thread."""
+        return load_keys(self._connection, opener, renewing, self._clock)
+
+
+def load_keys(
+    connection: AwsConnection, opener: Opener, renewing: RefreshableCredentials | None, clock: ServerClock
+) -> Loaded:
+    """The keys of a connection: those of `renewing`, or looked for by `opener`. Blocks while botocore
+    refreshes. Raises NoCredentials and ProcessorFailed as `AwsSession.fetch` does."""
+    with _in_words(connection):
+        if renewing is None:
+            found = opener()
+            if isinstance(found, Credentials):
+                return Loaded(found, None, opener)
+            renewing = found
+        try:
+            frozen = renewing.get_frozen_credentials()
+        except ClientError as error:
+            if not corrected(clock, error):
+                raise
+            frozen = renewing.get_frozen_credentials()
+        return Loaded(_plain(frozen), renewing, opener)
+
+
+def opener_of(connection: AwsConnection, region: str, clock: ServerClock) -> Opener:
+    """What looks for the keys of a connection, from the beginning each time."""
+    return partial(_reopened, connection, region, clock)
 
 
 def open_session(

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, Self, TypeVar
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from workers.appfolder.https import HttpsConnection
-from workers.appfolder.kafka import KafkaConnection
+from workers.appfolder.kafka import REGION, ROLE_ARN, KafkaConnection
 from workers.appfolder.nearest import suggest
 from workers.appfolder.refusals import build, shown
 from workers.appfolder.schema_registry import SchemaRegistryConnection
@@ -24,8 +24,6 @@ from workers.settings import Model
 # As Atlas names connections: letters, digits and . - * _ only.
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._*-]{0,127}")
 _NAME_RULE: Final = "letters, digits and . - * _ (at most 128)"
-_ROLE_ARN: Final = r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$"
-_REGION: Final = r"^[a-z]{2,3}(-[a-z]+)+-\d{1,2}$"
 
 
 C = TypeVar("C", KafkaConnection, HttpsConnection, SchemaRegistryConnection)
@@ -41,10 +39,10 @@ class LambdaConnection(Model):
     type: Literal["AWSLambda"] = "AWSLambda"
     name: str
     role_arn: str | None = Field(
-        default=None, pattern=_ROLE_ARN, description="arn:aws:iam::<account>:role/<name>"
+        default=None, pattern=ROLE_ARN, description="arn:aws:iam::<account>:role/<name>"
     )
     external_id: str | None = Field(default=None, min_length=2, max_length=1_224)
-    region: str | None = Field(default=None, pattern=_REGION, description="a region such as eu-central-1")
+    region: str | None = Field(default=None, pattern=REGION, description="a region such as eu-central-1")
     endpoint_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+", description="an http(s) URL")
     access_key_id: SecretStr | None = None
     secret_access_key: SecretStr | None = None

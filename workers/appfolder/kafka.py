@@ -17,8 +17,22 @@ _MECHANISMS: Final = {
     "SCRAM-256": "SCRAM-SHA-256", "SCRAM-SHA-256": "SCRAM-SHA-256",
     "SCRAM-512": "SCRAM-SHA-512", "SCRAM-SHA-512": "SCRAM-SHA-512",
     "OAUTHBEARER": "OAUTHBEARER",
+    "AWS_MSK_IAM": "AWS_MSK_IAM",
 }  # fmt: skip
+_KNOWN: Final = "PLAIN, SCRAM-256, SCRAM-512, OAUTHBEARER or AWS_MSK_IAM"
+_USER: Final = ("username", "password")
+_OAUTH: Final = ("tokenEndpointUrl", "clientId", "clientSecret")
 _ONLY_OAUTH: Final = ("method", "scope", "saslOauthbearerExtensions")
+_MSK: Final = ("region", "roleArn", "externalId")
+# By mechanism: what it needs, and what more it takes.
+_FIELDS: Final = {
+    "OAUTHBEARER": (_OAUTH, _ONLY_OAUTH),
+    "AWS_MSK_IAM": ((), _MSK),
+}
+# b-1.name.abc.c2.kafka.eu-central-1.amazonaws.com, boot-abc.c1.kafka-serverless.us-east-1.amazonaws.com
+_MSK_HOST: Final = re.compile(r"\.kafka(?:-serverless)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?:\d+$")
+ROLE_ARN: Final = r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$"
+REGION: Final = r"^[a-z]{2,3}(-[a-z]+)+-\d{1,2}$"
 _EXTENSION: Final = re.compile(r"[A-Za-z]+=[ -+\--~]+(?:,[A-Za-z]+=[ -+\--~]+)*")
 
 
@@ -39,7 +53,7 @@ def _servers(value: Any) -> Any:
 class KafkaAuthentication(Model):
     """`authentication` of a Kafka connection: who we are. Passwords never show in a log, error or repr."""
 
-    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM"]
     username: str | None = Field(default=None, min_length=1)
     password: SecretStr | None = None
     method: Literal["OIDC"] | None = None
@@ -48,16 +62,17 @@ class KafkaAuthentication(Model):
     client_secret: SecretStr | None = None
     scope: str | None = None
     sasl_oauthbearer_extensions: str | None = None
+    region: str | None = Field(default=None, pattern=REGION, description="a region such as eu-central-1")
+    role_arn: str | None = Field(
+        default=None, pattern=ROLE_ARN, description="arn:aws:iam::<account>:role/<name>"
+    )
+    external_id: str | None = Field(default=None, min_length=2, max_length=1_224)
 
     @field_validator("mechanism", mode="before")
     @classmethod
     def _known_mechanism(cls, value: Any) -> Any:
-        if value == "AWS_MSK_IAM":
-            raise ValueError(
-                "PLAIN, SCRAM-256, SCRAM-512 or OAUTHBEARER (AWS_MSK_IAM is not in Penstock yet)"
-            )
         if not isinstance(value, str) or value not in _MECHANISMS:
-            raise ValueError("PLAIN, SCRAM-256, SCRAM-512 or OAUTHBEARER")
+            raise ValueError(_KNOWN)
         return _MECHANISMS[value]
 
     @field_validator("sasl_oauthbearer_extensions")
@@ -69,10 +84,8 @@ class KafkaAuthentication(Model):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        is_oauth = self.mechanism == "OAUTHBEARER"
-        oauth = ("tokenEndpointUrl", "clientId", "clientSecret")
-        user = ("username", "password")
-        needed, useless = (oauth, user) if is_oauth else (user, (*oauth, *_ONLY_OAUTH))
+        needed, optional = _FIELDS.get(self.mechanism, (_USER, ()))
+        useless = [key for key in (*_USER, *_OAUTH, *_ONLY_OAUTH, *_MSK) if key not in (*needed, *optional)]
         said = {
             field.alias for name, field in type(self).model_fields.items() if getattr(self, name) is not None
         }
@@ -82,6 +95,8 @@ class KafkaAuthentication(Model):
             raise ValueError(f"{self.mechanism} without {' and '.join(missing)}")
         if extra:
             raise ValueError(f"{self.mechanism} with {' and '.join(extra)}, which it has no use for")
+        if self.external_id is not None and self.role_arn is None:
+            raise ValueError("externalId without roleArn")
         return self
 
 
@@ -159,6 +174,7 @@ class KafkaConnection(Model):
             raise ValueError(
                 f"security.protocol {protocol} without authentication; write a mechanism and who we are"
             )
+        self._check_msk()
         classic = [name for name in self.config if SETTINGS[name].is_classic]
         if classic and self.group_protocol != "classic":
             raise ValueError(
@@ -167,9 +183,31 @@ class KafkaConnection(Model):
             )
         return self
 
+    def _check_msk(self) -> None:
+        if self.authentication is None or self.authentication.mechanism != "AWS_MSK_IAM":
+            return
+        if self.security.protocol != "SASL_SSL":
+            raise ValueError("AWS_MSK_IAM with security.protocol SASL_PLAINTEXT; write SASL_SSL")
+        if not self.msk_region:
+            raise ValueError(
+                "AWS_MSK_IAM without region, and bootstrapServers are no names of MSK's that say it; write "
+                "authentication.region, such as eu-central-1"
+            )
+
+    @property
+    def msk_region(self) -> str:
+        """The region that tokens of AWS_MSK_IAM are signed for: that of `authentication`, or of the brokers'
+        names; empty where neither says it."""
+        if self.authentication is not None and self.authentication.region is not None:
+            return self.authentication.region
+        found = {match[1] for server in self.bootstrap_servers if (match := _MSK_HOST.search(server))}
+        return found.pop() if len(found) == 1 else ""
+
 
 def kafka_client_config(connection: KafkaConnection, role: Role | None = None) -> dict[str, str]:
     """The connection as librdkafka's settings, secrets included: never log it.
+
+    With AWS_MSK_IAM the callback that makes tokens is missing: `assembly.kafka_settings` adds it.
 
     `role` leaves out the `config` of the other side, which a client would warn of; None takes all. Paths of
     certificates are as written: `load_app` makes them absolute.
@@ -191,7 +229,7 @@ def kafka_client_config(connection: KafkaConnection, role: Role | None = None) -
         }
     if who is not None:
         found |= {
-            "sasl.mechanism": who.mechanism,
+            "sasl.mechanism": "OAUTHBEARER" if who.mechanism == "AWS_MSK_IAM" else who.mechanism,
             "sasl.username": who.username,
             "sasl.password": _revealed(who.password),
             "sasl.oauthbearer.method": "oidc" if who.mechanism == "OAUTHBEARER" else None,

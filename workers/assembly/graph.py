@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from workers.adapters.aws_clients import AwsClients
 from workers.adapters.error_file import shipped_errors
 from workers.adapters.https import HttpsClient
 from workers.adapters.kafka_consumer import KafkaSource
+from workers.adapters.kafka_msk import MskTokens
 from workers.adapters.kafka_producer import KafkaProducer, producer_name, sink_config
 from workers.adapters.kafka_requests import SignsIn
 from workers.adapters.kafka_source_settings import SourceSettings
@@ -23,9 +24,11 @@ from workers.appfolder import (
     HttpsConnection,
     KafkaConnection,
     ProcessorSpec,
-    kafka_client_config,
 )
+from workers.appfolder.kafka_config import Role
 from workers.assembly.clients import https_endpoint
+from workers.assembly.kafka_settings import client_config, msk_tokens
+from workers.assembly.registries import Registries
 from workers.counting import Metrics
 from workers.emit.dead_letter import DeadLetterPolicy
 from workers.engine.intake import Intake
@@ -58,6 +61,9 @@ class Graph:
     signed_in: dict[str, dict[str, SignsIn]] = field(default_factory=lambda: defaultdict(dict))
     """By connection and what they are for: the clients of a processor take the place of those it had before
     it was started again."""
+    tokens: dict[str, MskTokens | None] = field(default_factory=dict)
+    """By Kafka connection what makes its tokens; None: it has a password, or nothing."""
+    registries: Registries = field(default_factory=Registries)
     slot: SlotClaim | None = None
 
     def __post_init__(self) -> None:
@@ -78,6 +84,7 @@ class Graph:
             metrics=self.metrics,
             errors=shipped_errors(),
             transactions=self._transactions(spec),
+            schemas=self.registries.parts(spec.program, self.connections),
         )
         target = spec.dead_letters
         return Processor(
@@ -117,7 +124,7 @@ class Graph:
                 processor=spec.name,
                 group_id=source.group_id or default_group(spec.name),
                 topics=source.topics,
-                client_config=kafka_client_config(connection, "consumer"),
+                client_config=self._config(source.connection, "consumer"),
                 group_protocol=connection.group_protocol,
                 start=StartPolicy(
                     source.auto_offset_reset, spec.options.on_data_loss, spec.options.unreadable_progress
@@ -139,7 +146,7 @@ class Graph:
         if self.slot is None:
             self.slot = SlotClaim(self.service.release, self.service.slot, self.process)
         assert spec.program.source is not None
-        config = kafka_client_config(self._kafka(spec.program.source.connection), "producer")
+        config = self._config(spec.program.source.connection, "producer")
         sink = spec.program.sink
         changes = sink_config(config, None, sink.producer.compression) if sink is not None else {}
         made = KafkaTransactions({**config, **changes}, self.slot.transactional_id(spec.name))
@@ -150,7 +157,7 @@ class Graph:
         """One client for each connection, shared: 100 processors would cost 100 threads and more
         descriptors. A sink that wants other acknowledgements or compression has one with whoever wants the
         same."""
-        config = kafka_client_config(self._kafka(connection), "producer")
+        config = self._config(connection, "producer")
         changes = sink_config(config, options.acks, options.compression)
         name = producer_name(connection, changes) if changes else connection
         if name not in self.producers:
@@ -167,6 +174,17 @@ class Graph:
                 self.clients[name] = self.aws.invoker(name)
         return self.clients[name]
 
+    def token_troubles(self) -> dict[str, str]:
+        """Why there are no tokens, by Kafka connection; those that have them are left out."""
+        return {name: made.trouble for name, made in self.tokens.items() if made is not None and made.trouble}
+
+    def _config(self, name: str, role: Role) -> dict[str, Any]:
+        """Settings of a client; those of one connection share what makes their tokens."""
+        connection = self._kafka(name)
+        if name not in self.tokens:
+            self.tokens[name] = msk_tokens(connection)
+        return client_config(connection, role, self.tokens[name])
+
     def _kafka(self, name: str) -> KafkaConnection:
         connection = self.connections[name]
         assert isinstance(connection, KafkaConnection)
@@ -175,6 +193,7 @@ class Graph:
     def close(self) -> None:
         """Give back what outlives the event loop."""
         self.aws.close()
+        self.registries.close()
         if self.slot is not None:
             self.slot.release()
 

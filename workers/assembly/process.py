@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -29,6 +29,7 @@ from workers.appfolder import (
     KafkaConnection,
     LambdaConnection,
     ProcessorSpec,
+    SchemaRegistryConnection,
     load_app,
 )
 from workers.appfolder.app import chosen
@@ -87,10 +88,10 @@ class Engine:
     rotation: Rotation = field(init=False)
     graph: Graph = field(init=False)
     uses: dict[str, set[str]] = field(init=False)
-    """By processor the connections that its calls go through."""
+    """By processor the connections that it goes through."""
 
     def __post_init__(self) -> None:
-        self.uses = {spec.name: {site.connection for site in spec.program.calls} for spec in self.specs}
+        self.uses = {spec.name: set(_connections(spec)) for spec in self.specs}
 
     async def run(self) -> None:
         """Build, run until told to stop, drain. Raises Invalid for connections that cannot be opened, Fatal
@@ -167,7 +168,8 @@ class Engine:
         return refused
 
     def _publish(self, frame: Mapping[str, Any]) -> None:
-        self.frames.publish(with_troubles(frame, self.graph.aws.troubles(), self.uses))
+        troubles = {**self.graph.aws.troubles(), **self.graph.token_troubles()}
+        self.frames.publish(with_troubles(frame, troubles, self.uses))
 
     async def _watch_secrets(self) -> None:
         while True:
@@ -176,6 +178,7 @@ class Engine:
             for connection in rotated.connections:
                 self._rotate(connection)
             for name in rotated.renewed:
+                self.graph.registries.rotated(self.graph.connections[name])
                 logs.log_event(log, logging.WARNING, "certificate_replaced", connection=name)
 
     def _rotate(self, connection: Connection) -> None:
@@ -187,6 +190,8 @@ class Engine:
             requester = self.graph.clients.get(connection.name)
             if isinstance(requester, HttpsClient):
                 requester.rotated(https_endpoint(connection))
+        elif isinstance(connection, SchemaRegistryConnection):
+            self.graph.registries.rotated(connection)
         elif who is not None and who.username is not None and who.password is not None:
             for client in self.graph.signed_in[connection.name].values():
                 client.sign_in_as(who.username, who.password.get_secret_value())
@@ -201,6 +206,13 @@ def _raise_to(crashed: Callable[[BaseException], None], ended: asyncio.Task[None
     """A task that runs for ever ended of a bug."""
     if not ended.cancelled() and (error := ended.exception()) is not None:
         crashed(error)
+
+
+def _connections(spec: ProcessorSpec) -> Iterator[str]:
+    program = spec.program
+    yield from (site.connection for site in program.calls)
+    yield from (end.connection for end in (program.source, program.sink) if end is not None)
+    yield spec.dead_letters.connection
 
 
 def _version() -> str:

@@ -13,7 +13,8 @@ from types import FrameType
 from typing import Final
 
 from topics.contract import TopicContract, parse_contract
-from workers.appfolder import App, KafkaConnection, SampleConnection, kafka_client_config, load_app
+from workers.appfolder import App, KafkaConnection, SampleConnection, load_app
+from workers.assembly import client_config
 from workers.cli.dev_children import Child
 from workers.cli.dev_live import Display, Status, ask, statuses
 from workers.cli.dev_summary import Ledger, Summary
@@ -190,7 +191,7 @@ class Session:
         settings = SampleSettings(
             sample.topic, sample.data_set, sample.seed, options.records, options.per_second or trickle
         )
-        self._sample = source = SampleSource(kafka_client_config(connection, "producer"), settings)
+        self._sample = source = SampleSource(client_config(connection, "producer"), settings)
 
         def run() -> None:
             try:

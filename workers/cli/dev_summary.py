@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from topics.headers import DEAD_LETTER
-from workers.appfolder import App, KafkaConnection, ProcessorSpec, kafka_client_config
-from workers.assembly import default_group
+from workers.appfolder import App, KafkaConnection, ProcessorSpec
+from workers.assembly import client_config, default_group
 from workers.cli.dev_live import Status
 from workers.cli.report import table
 from workers.local.orders import KIND_HEADER
@@ -208,10 +208,10 @@ def _outputs(spec: ProcessorSpec) -> Iterable[tuple[str, str]]:
     yield spec.dead_letters.connection, spec.dead_letters.topic
 
 
-def _config(app: App, name: str) -> dict[str, str]:
+def _config(app: App, name: str) -> dict[str, Any]:
     connection = app.connections[name]
     assert isinstance(connection, KafkaConnection)
-    return kafka_client_config(connection, "consumer")
+    return client_config(connection, "consumer")
 
 
 def _why(text: bytes | None) -> Mapping[str, Any]:

@@ -8,7 +8,8 @@ import typer
 
 from topics.replay import replay_topic, replayed_topic
 from workers.adapters.kafka_replay_writer import ReplayWriter
-from workers.appfolder import KafkaConnection, ProcessorSpec, kafka_client_config
+from workers.appfolder import KafkaConnection, ProcessorSpec
+from workers.assembly import client_config
 from workers.cli.dlq_run import Originals, Pace, Replay, Route
 from workers.cli.dlq_source import Letters, Query, Target, kafka, opened, progress_bar, reader_of, target
 from workers.cli.dlq_where import Where
@@ -78,7 +79,7 @@ def source_of(chosen: Target, spec: ProcessorSpec) -> KafkaConnection:
 
 def open_writer(source: KafkaConnection, processor: str) -> ReplayWriter:
     """From here on an older replay of this processor can commit nothing more."""
-    writer = ReplayWriter(kafka_client_config(source, "producer"), f"penstock-replay-{processor}")
+    writer = ReplayWriter(client_config(source, "producer"), f"penstock-replay-{processor}")
     writer.open()
     return writer
 

@@ -14,8 +14,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from workers.appfolder import App, KafkaConnection, ProcessorSpec, kafka_client_config, load_app
+from workers.appfolder import App, KafkaConnection, ProcessorSpec, load_app
 from workers.appfolder.nearest import suggest
+from workers.assembly import client_config
 from workers.cli.topics import choose
 from workers.emit.letters import Letter, read_letter
 from workers.errors import Invalid, Problem
@@ -61,7 +62,7 @@ def reader_of(connection: KafkaConnection) -> Reader:
     """A client that sees what is committed and joins no group."""
     config: dict[str, Any] = {
         "queued.max.messages.kbytes": FETCH_AHEAD_KILOBYTES,
-        **kafka_client_config(connection, "consumer"),
+        **client_config(connection, "consumer"),
         "isolation.level": "read_committed",
     }
     # The connection's may be those of groups; this client has none.

@@ -12,7 +12,8 @@ from topics.admin.apply import AdminFailed, TopicAdmin
 from topics.admin.plan import ClusterState, Create, Refuse, Step, as_dict, plan
 from topics.contract import TopicContract
 from topics.replay import replay_contracts
-from workers.appfolder import App, KafkaConnection, ProcessorSpec, kafka_client_config, load_app
+from workers.appfolder import App, KafkaConnection, ProcessorSpec, load_app
+from workers.assembly import client_config
 from workers.cli.report import EXIT_FAILED, AppFolder, AsJson, say, write, write_json
 from workers.errors import Fatal, Invalid, Problem
 
@@ -87,7 +88,7 @@ def planned(
 ) -> tuple[list[Step], TopicAdmin]:
     """The steps, and who carries them out. Raises Fatal when the cluster does not answer."""
     contracts = [*(loaded.contracts[name] for name in sorted(loaded.contracts)), *more]
-    admin = TopicAdmin(kafka_client_config(connection, "any"))
+    admin = TopicAdmin(client_config(connection, "any"))
     # A dead-letter topic takes what its sources take, which need no contract of their own.
     names = {name for contract in contracts for name in (contract.name, *contract.dead_letters_of)}
     state = _answered(lambda: admin.read(names))
@@ -106,7 +107,7 @@ def planned_replays(loaded: App, connection: KafkaConnection) -> list[TopicContr
     ]
     if not specs:
         return []
-    admin = TopicAdmin(kafka_client_config(connection, "any"))
+    admin = TopicAdmin(client_config(connection, "any"))
     state = _answered(lambda: admin.read({topic for spec in specs for topic in _sources(spec)}))
     found = [one for spec in specs for one in _replays_of(loaded, spec, state)]
     return list({one.name: one for one in found if one.name not in loaded.contracts}.values())
@@ -115,7 +116,7 @@ def planned_replays(loaded: App, connection: KafkaConnection) -> list[TopicContr
 def make_replay_topics(loaded: App, connection: KafkaConnection, spec: ProcessorSpec) -> Mapping[str, int]:
     """Make the two topics that a replay of this processor writes, if they are missing; partitions by name.
     Raises Fatal when the cluster refuses."""
-    admin = TopicAdmin(kafka_client_config(connection, "any"))
+    admin = TopicAdmin(client_config(connection, "any"))
     state = _answered(lambda: admin.read(_sources(spec)))
     contracts = _replays_of(loaded, spec, state)
     if not contracts:
