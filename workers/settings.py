@@ -57,12 +57,22 @@ MAX_HTTPS_ANSWER_BYTES: Final = 16 * MIB
 # Connections that one Https connection keeps open; over it requests wait within their own time-out.
 MAX_HTTPS_CONNECTIONS: Final = 1_024
 
+# Questions that one processor has open to a schema registry: each is answered in milliseconds.
+MAX_SCHEMA_REQUESTS: Final = 8
+# A registry that is away is asked again after so long: at first, and at most after doubling. Records wait.
+SCHEMA_RETRY_FIRST_SECONDS: Final = 0.25
+SCHEMA_RETRY_CAP_SECONDS: Final = 15.0
+# A registry that does not let us in for so long, or is none, fails the processor: as a broker's permissions.
+SCHEMA_DENIED_SECONDS: Final = 300.0
+
 # What Lambda lets a function run at most. As the time-out of a call it stands for the function's own, which
 # the preflight learns; where that is not permitted it holds as it is.
 FUNCTION_RUN_SECONDS: Final = 900.0
 # An async call ends when Lambda has put it into its queue: some 20 ms, and nobody waits for the function.
 ACCEPT_SECONDS: Final = 60.0
 
+# A pod with a longer grace period is rare, and a typing error in the unit is not.
+MAX_DRAIN_SECONDS: Final = 600
 DURATION_RULE: Final = "a time such as 500ms, 25s or 5m (a bare number counts seconds)"
 SIZE_RULE: Final = "a size such as 512KiB or 16MiB (a bare number counts bytes)"
 _DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(ms|s|m|h)?")
@@ -215,8 +225,7 @@ class ProcessorOptions(Model):
     on_data_loss: Literal["fail", "earliest", "latest"] = "fail"
     # None: replay under at-least-once, fail under exactly-once, where a repeat would break the promise.
     on_unreadable_progress: Literal["fail", "replay"] | None = None
-    # Up to 10 minutes: a pod with a longer grace period is rare, and a typing error in the unit is not.
-    drain_timeout: Seconds | None = Field(default=None, ge=0, le=600)
+    drain_timeout: Seconds | None = Field(default=None, ge=0, le=MAX_DRAIN_SECONDS)
     # The poll thread stands still for it: a fifth of max.poll.interval.ms (300 s) is safe.
     revoke_drain: Seconds | None = Field(default=None, ge=0, le=60)
     # Below 50 ms the commits themselves become the load; above 60 s a crash repeats a minute of records.
@@ -252,11 +261,16 @@ class ServiceSettings:
     # installations on one cluster apart, the slot two machines. An empty slot is the name of the host.
     release: str = "penstock"
     slot: str = ""
+    # What a processor drains for at most, whatever its options say: the supervisor kills engines 3 s later.
+    drain_timeout_seconds: float = 25.0
+    # Consumers keep their partitions over a restart, by an id of release and slot: for machines whose slot
+    # stays the same, such as the pods of a StatefulSet.
+    is_static_member: bool = False
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> ServiceSettings:
         """Read PENSTOCK_LOG_LEVEL, PENSTOCK_METRICS_HOST, PENSTOCK_METRICS_PORT, PENSTOCK_PROCESSES,
-        PENSTOCK_RELEASE and PENSTOCK_SLOT.
+        PENSTOCK_RELEASE, PENSTOCK_SLOT, PENSTOCK_DRAIN_TIMEOUT and PENSTOCK_STATIC_MEMBERSHIP.
 
         Raises Invalid with every problem. Other PENSTOCK_* names are left alone: Kubernetes makes some of its
         own (PENSTOCK_SERVICE_HOST) for a service of that name.
@@ -273,12 +287,37 @@ class ServiceSettings:
             processes=_integer(env, "PENSTOCK_PROCESSES", default.processes, (1, MAX_PROCESSES), problems),
             release=_id_part(env, "PENSTOCK_RELEASE", default.release, problems),
             slot=_id_part(env, "PENSTOCK_SLOT", default.slot, problems),
+            drain_timeout_seconds=_drain(env, default.drain_timeout_seconds, problems),
+            is_static_member=_flag(env, "PENSTOCK_STATIC_MEMBERSHIP", problems),
         )
+        if found.is_static_member and not found.slot:
+            what = Problem("environment", "PENSTOCK_STATIC_MEMBERSHIP", "true, and PENSTOCK_SLOT is not set",
+                           "a slot that is the same after a restart, and another one on every machine")  # fmt: skip
+            problems.append(what)
         if not found.metrics_host:
             problems.append(_wrong("PENSTOCK_METRICS_HOST", "", "an address to listen on, such as 0.0.0.0"))
         if problems:
             raise Invalid(problems)
         return found
+
+
+def _drain(env: Mapping[str, str], default: float, problems: list[Problem]) -> float:
+    name, text = "PENSTOCK_DRAIN_TIMEOUT", env.get("PENSTOCK_DRAIN_TIMEOUT", "")
+    try:
+        seconds = seconds_of(text) if text else default
+    except ValueError:
+        seconds = -1.0
+    if 1.0 <= seconds <= MAX_DRAIN_SECONDS:
+        return seconds
+    problems.append(_wrong(name, text, f"{DURATION_RULE}, from 1s to {MAX_DRAIN_SECONDS}s"))
+    return default
+
+
+def _flag(env: Mapping[str, str], name: str, problems: list[Problem]) -> bool:
+    text = env.get(name, "").lower()
+    if text not in ("", "true", "false"):
+        problems.append(_wrong(name, text, "true or false"))
+    return text == "true"
 
 
 def _id_part(env: Mapping[str, str], name: str, default: str, problems: list[Problem]) -> str:

@@ -14,6 +14,7 @@ from workers.cli.report import AppFolder
 from workers.errors import Invalid, Problem
 from workers.settings import MAX_PROCESSES, ServiceSettings
 from workers.supervisor import WorkerOptions, run
+from workers.supervisor.options import Timing
 
 app = typer.Typer(add_completion=False)
 
@@ -45,7 +46,7 @@ def worker(
     """Run the processors of an app folder until SIGTERM or Ctrl-C, then drain.
 
     Options that are not given come from PENSTOCK_PROCESSES, PENSTOCK_METRICS_PORT, PENSTOCK_METRICS_HOST and
-    PENSTOCK_LOG_LEVEL. Exit code 0: drained. 1: failed. 2: bad input, nothing was started.
+    PENSTOCK_LOG_LEVEL; PENSTOCK_DRAIN_TIMEOUT (25s) bounds the drain. Exit code 0: drained. 1: failed. 2: bad input, nothing was started.
 
     Example: penstock worker --app examples/orders --processes 2 --metrics-port 9464
     """
@@ -62,5 +63,6 @@ def worker(
         metrics_host=service.metrics_host if metrics_host is None else metrics_host,
         metrics_port=service.metrics_port if metrics_port is None else metrics_port,
         address_file=address_file,
+        timing=Timing(drain=service.drain_timeout_seconds),
     )
     raise typer.Exit(run(options))

@@ -114,3 +114,22 @@ def test_results_wait_less_for_a_transaction_than_offsets_for_a_commit() -> None
 
     assert (interval(), interval(delivery="exactly-once")) == (0.5, 0.2)
     assert interval(delivery="exactly-once", commitInterval="1s") == 1.0
+
+
+def test_the_environment_bounds_the_drain() -> None:
+    """A time of 1 s to 10 minutes; 25 s without it."""
+    assert ServiceSettings.from_env({"PENSTOCK_DRAIN_TIMEOUT": "2m"}).drain_timeout_seconds == 120.0
+    assert ServiceSettings.from_env({"PENSTOCK_DRAIN_TIMEOUT": ""}).drain_timeout_seconds == 25.0
+    for wrong in ("0", "soon", "11m"):
+        with pytest.raises(Invalid, match="from 1s to 600s"):
+            ServiceSettings.from_env({"PENSTOCK_DRAIN_TIMEOUT": wrong})
+
+
+def test_a_static_member_needs_a_slot() -> None:
+    """Its id must be another one on every machine, and the same after a restart."""
+    with pytest.raises(Invalid, match="PENSTOCK_SLOT is not set"):
+        ServiceSettings.from_env({"PENSTOCK_STATIC_MEMBERSHIP": "true"})
+    with pytest.raises(Invalid, match="true or false"):
+        ServiceSettings.from_env({"PENSTOCK_STATIC_MEMBERSHIP": "yes"})
+    found = ServiceSettings.from_env({"PENSTOCK_STATIC_MEMBERSHIP": "true", "PENSTOCK_SLOT": "orders-0"})
+    assert found.is_static_member
