@@ -29,9 +29,10 @@ HASH = "--hash=sha256:" + "0" * 64
 
 
 def project() -> dict[str, list[str]]:
-    """`dependencies` and `dev` as pyproject.toml names them."""
+    """`dependencies` with those of the embedded Kafka, and `dev`, as pyproject.toml names them."""
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return {"dependencies": declared["dependencies"], "dev": declared["optional-dependencies"]["dev"]}
+    optional = declared["optional-dependencies"]
+    return {"dependencies": declared["dependencies"] + optional["local"], "dev": optional["dev"]}
 
 
 def lock() -> str:
