@@ -291,9 +291,9 @@ class ServiceSettings:
             is_static_member=_flag(env, "PENSTOCK_STATIC_MEMBERSHIP", problems),
         )
         if found.is_static_member and not found.slot:
-            what = Problem("environment", "PENSTOCK_STATIC_MEMBERSHIP", "true, and PENSTOCK_SLOT is not set",
-                           "a slot that is the same after a restart, and another one on every machine")  # fmt: skip
-            problems.append(what)
+            expected = "a slot that is the same after a restart, and another one on every machine"
+            found_text = "true, and PENSTOCK_SLOT is not set"
+            problems.append(Problem("environment", "PENSTOCK_STATIC_MEMBERSHIP", found_text, expected))
         if not found.metrics_host:
             problems.append(_wrong("PENSTOCK_METRICS_HOST", "", "an address to listen on, such as 0.0.0.0"))
         if problems:

@@ -97,7 +97,7 @@ OWN: Final[Mapping[str, str]] = MappingProxyType({
     "enable.auto.commit": "offsets are committed behind acknowledged output, never by a timer",
     "enable.idempotence": "it is always true",
     "group.id": "write it into the pipeline: $source.config.group_id",
-    "group.instance.id": "it is made of PENSTOCK_RELEASE and PENSTOCK_SLOT where PENSTOCK_STATIC_MEMBERSHIP is true",
+    "group.instance.id": "set PENSTOCK_STATIC_MEMBERSHIP; it is made of release and slot",
     "group.protocol": "write groupProtocol beside config",
     "max.in.flight.requests.per.connection": "an idempotent producer keeps it at 5",
     "max.in.flight": "an idempotent producer keeps it at 5",

@@ -29,6 +29,7 @@ from workers.appfolder.kafka_config import Role
 from workers.assembly.clients import https_endpoint
 from workers.assembly.kafka_settings import client_config, msk_tokens
 from workers.assembly.registries import Registries
+from workers.assembly.service import static_member
 from workers.counting import Metrics
 from workers.emit.dead_letter import DeadLetterPolicy
 from workers.engine.intake import Intake
@@ -124,8 +125,11 @@ class Graph:
                 processor=spec.name,
                 group_id=source.group_id or default_group(spec.name),
                 topics=source.topics,
-                client_config=self._config(source.connection, "consumer"),
-                group_protocol=connection.group_protocol,
+                client_config={
+                    **static_member(self.service, self.process, spec.name),
+                    **self._config(source.connection, "consumer"),
+                },
+                group_protocol="classic" if self.service.is_static_member else connection.group_protocol,
                 start=StartPolicy(
                     source.auto_offset_reset, spec.options.on_data_loss, spec.options.unreadable_progress
                 ),

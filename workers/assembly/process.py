@@ -38,6 +38,7 @@ from workers.appfolder.rotation import Rotation
 from workers.assembly.clients import aws_clients, aws_connection, https_endpoint
 from workers.assembly.graph import Graph
 from workers.assembly.readiness import with_troubles
+from workers.assembly.service import check_service, engine_settings
 from workers.engine.intake import Intake
 from workers.engine.processor import Processor
 from workers.engine.worker import Worker
@@ -60,9 +61,10 @@ def engine_main() -> int:
         first = read_first_line()
         app = load_app(Path(first.app), os.environ)
         specs = chosen(app, first.processors)
+        check_service(app, specs, service)
         raise_descriptor_limit()
         settle_memory()
-        uvloop.run(Engine(app, specs, first, frames, service).run())
+        uvloop.run(Engine(app, specs, first, frames, service, engine_settings(service)).run())
     except Invalid as error:
         for problem in error.problems:
             sys.stderr.write(f"{problem}\n")

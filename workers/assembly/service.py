@@ -1,8 +1,8 @@
-"""What the environment of a worker changes in its processors: how long they drain, how they keep partitions."""
+"""What a worker's environment changes in its processors: how long they drain, how they keep partitions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,7 @@ def engine_settings(service: ServiceSettings) -> EngineSettings:
     )
 
 
-def check_service(app: App, specs: Iterable[ProcessorSpec], service: ServiceSettings) -> None:
+def check_service(app: App, specs: Sequence[ProcessorSpec], service: ServiceSettings) -> None:
     """Raises Invalid: a processor that drains for longer than the worker lives on, a static member under the
     protocol that would refuse its successor after a crash."""
     problems: list[Problem] = []
@@ -37,7 +37,7 @@ def check_service(app: App, specs: Iterable[ProcessorSpec], service: ServiceSett
                     "options.drainTimeout",
                     f"{drain:g} s, and the worker ends after {most:g} s",
                     f"at most that, or PENSTOCK_DRAIN_TIMEOUT={drain:g}s",
-                )  # fmt: skip
+                )
             )
     named = {spec.program.source.connection for spec in specs if spec.program.source is not None}
     for name in sorted(named if service.is_static_member else ()):
@@ -49,7 +49,7 @@ def check_service(app: App, specs: Iterable[ProcessorSpec], service: ServiceSett
                     f"{name}.groupProtocol",
                     "consumer with PENSTOCK_STATIC_MEMBERSHIP",
                     "classic or auto: the other protocol turns away a crashed member's successor",
-                )  # fmt: skip
+                )
             )
     if problems:
         raise Invalid(problems)

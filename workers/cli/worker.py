@@ -46,7 +46,8 @@ def worker(
     """Run the processors of an app folder until SIGTERM or Ctrl-C, then drain.
 
     Options that are not given come from PENSTOCK_PROCESSES, PENSTOCK_METRICS_PORT, PENSTOCK_METRICS_HOST and
-    PENSTOCK_LOG_LEVEL; PENSTOCK_DRAIN_TIMEOUT (25s) bounds the drain. Exit code 0: drained. 1: failed. 2: bad input, nothing was started.
+    PENSTOCK_LOG_LEVEL; PENSTOCK_DRAIN_TIMEOUT (25s) bounds the drain. Exit code 0: drained. 1: failed. 2: bad
+    input, nothing was started.
 
     Example: penstock worker --app examples/orders --processes 2 --metrics-port 9464
     """
