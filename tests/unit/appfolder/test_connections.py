@@ -125,6 +125,38 @@ def test_oauth_and_client_certificates_become_the_clients_settings(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
+    ("servers", "region", "found"),
+    [
+        ("b-1.orders.ab12.c2.kafka.eu-central-1.amazonaws.com:9098", "", "eu-central-1"),
+        ("boot-x1.c1.kafka-serverless.us-east-1.amazonaws.com:9098", "", "us-east-1"),
+        ("b-1.x.kafka.cn-north-1.amazonaws.com.cn:9098,b-2.x.kafka.cn-north-1.amazonaws.com.cn:9098", "",
+         "cn-north-1"),
+        ("msk.internal.example.com:9098", "region: eu-west-1, ", "eu-west-1"),
+        ("b-1.x.kafka.us-east-1.amazonaws.com:9098", "region: eu-west-1, ", "eu-west-1"),
+    ],
+)  # fmt: skip
+def test_msk_by_iam_takes_its_region_from_the_brokers(
+    tmp_path: Path, servers: str, region: str, found: str
+) -> None:
+    """Unless the connection says it. To the client it is OAUTHBEARER, whose tokens are made outside of
+    librdkafka."""
+    text = f"""
+    kafka:
+      type: Kafka
+      bootstrapServers: "{servers}"
+      authentication: {{mechanism: AWS_MSK_IAM, {region}roleArn: 'arn:aws:iam::123456789012:role/msk'}}
+      security: {{protocol: SASL_SSL}}
+    """
+    connection = kafka(load(tmp_path, text))
+    assert connection.msk_region == found
+    config = kafka_client_config(connection)
+    assert {key: value for key, value in config.items() if key.startswith("sasl.")} == {
+        "sasl.mechanism": "OAUTHBEARER"
+    }
+    assert config["security.protocol"] == "SASL_SSL"
+
+
+@pytest.mark.parametrize(
     "fields",
     [
         "aws: {roleArn: 'arn:aws:iam::123456789012:role/caller', externalId: ext, region: eu-central-1}",
@@ -215,8 +247,18 @@ def test_every_unset_variable_is_named_with_its_place(tmp_path: Path) -> None:
          "a", "authentication without security.protocol", ""),
         (K + "authentication: {mechanism: PLAIN}}", "a.authentication",
          "PLAIN without username and password", ""),
-        (K + "authentication: {mechanism: AWS_MSK_IAM}}",
-         "a.authentication.mechanism", "AWS_MSK_IAM", "not in Penstock yet"),
+        (K + "authentication: {mechanism: AWS_MSK}}",
+         "a.authentication.mechanism", "AWS_MSK", "AWS_MSK_IAM"),
+        (K + "authentication: {mechanism: AWS_MSK_IAM, username: u}}",
+         "a.authentication", "AWS_MSK_IAM with username", ""),
+        (K + "authentication: {mechanism: AWS_MSK_IAM, externalId: ext}}",
+         "a.authentication", "externalId without roleArn", ""),
+        (K + "authentication: {mechanism: AWS_MSK_IAM}, security: {protocol: SASL_SSL}}",
+         "a", "AWS_MSK_IAM without region", "eu-central-1"),
+        (K + "authentication: {mechanism: AWS_MSK_IAM}, security: {protocol: SASL_PLAINTEXT}}",
+         "a", "AWS_MSK_IAM with security.protocol SASL_PLAINTEXT", "SASL_SSL"),
+        (K + "authentication: {mechanism: PLAIN, username: u, password: p, region: eu-west-1}}",
+         "a.authentication", "PLAIN with region", ""),
         (K + "config: {acks: 1, lingerms: 5, linger.ms: soon}}", "a.config",
          "acks is not allowed (it is all, so that", ""),
         (K + "config: {session.timeout.ms: 5000}}", "a",
