@@ -2,8 +2,8 @@
 
     python -m tests.scenarios.faust_agent settings.json
 
-`settings.json`: {app, broker, folder, source, results, stub, call}. Results go to the partition of `results`
-that their record had in `source`.
+`settings.json`: {app, broker, folder, source, results, stub, call, raises_at}. Results go to the partition of
+`results` that their record had in `source`. At the id `raises_at` the agent fails, once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ def made(settings: dict[str, Any]) -> faust.App:
         settings["app"], broker=f"kafka://{settings['broker']}", store="memory://",
         datadir=settings["folder"], topic_replication_factor=1, consumer_auto_offset_reset="earliest",
         broker_session_timeout=6.0, broker_heartbeat_interval=1.0, broker_commit_interval=0.5,
-        web_enabled=False,
     )  # fmt: skip
     source = app.topic(settings["source"], key_serializer="raw", value_serializer="raw")
     results = app.topic(settings["results"], key_serializer="raw", value_serializer="raw")
@@ -40,9 +39,14 @@ def made(settings: dict[str, Any]) -> faust.App:
         **settings["call"],
     )  # fmt: skip
 
+    fails_at = {settings.get("raises_at")}
+
     @app.agent(source)
     async def process(stream: Any) -> AsyncIterator[Any]:
         async for result in enrich(stream).results():
+            if result.document["id"] in fails_at:
+                fails_at.clear()
+                raise ValueError("the agent's own fault")
             await results.send(
                 key=result.key,
                 value=orjson.dumps(result.document),
@@ -62,5 +66,5 @@ def made(settings: dict[str, Any]) -> faust.App:
 
 if __name__ == "__main__":
     app_made = made(json.loads(Path(sys.argv[1]).read_text()))
-    sys.argv = [sys.argv[0], "worker", "--loglevel=info"]
+    sys.argv = [sys.argv[0], "worker", "--loglevel=info", "--without-web"]
     app_made.main()

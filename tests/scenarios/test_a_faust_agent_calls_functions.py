@@ -30,6 +30,10 @@ PLAN_JSON: Final[dict[str, Any]] = {
     "outcome": "static", "body": '{"ok":1}', "id_field": "id", "seed": SEED, "latency_ms": 5,
     "fates": [[0.05, {"outcome": "function_error", "error_type": "ValueError", "message": "planned"}]],
 }  # fmt: skip
+# 400 calls a second at 16 at once: what is to come in mid-flow has 20 s for it.
+SLOW_JSON: Final[dict[str, Any]] = {**PLAN_JSON, "latency_ms": 40}
+# 32 a second at 16 at once: calls are open whenever partitions move, and 10,000 take minutes.
+SLOWER_JSON: Final[dict[str, Any]] = {**PLAN_JSON, "latency_ms": 500}
 
 
 class Agents:
@@ -43,14 +47,14 @@ class Agents:
         self.group = world.new_name("agents")
         self.started: list[subprocess.Popen[bytes]] = []
 
-    def start(self, **call: Any) -> subprocess.Popen[bytes]:
+    def start(self, raises_at: int | None = None, **call: Any) -> subprocess.Popen[bytes]:
         """Start one more. `call`: fields of the call beside function, `as` and dead letters."""
         number = len(self.started)
         folder = self.world.folder / f"faust-{number}"
         folder.mkdir()
         settings = {
             "app": self.group, "broker": self.world.bootstrap, "folder": str(folder), "source": self.source,
-            "results": self.results, "stub": self.world.stub_url,
+            "results": self.results, "stub": self.world.stub_url, "raises_at": raises_at,
             "call": {"function_name": "f", "as_": "answer", "dead_letters": self.dead, **call},
         }  # fmt: skip
         (folder / "settings.json").write_text(json.dumps(settings))
@@ -126,18 +130,19 @@ def numbers_by_partition(records: list[Seen]) -> dict[int, list[int]]:
 def test_a_faust_agent_accounts_for_every_event(
     world: World, agents: Agents, record_property: Callable[[str, object], None]
 ) -> None:
-    """10,000 events, 5% of the calls fail: results and dead letters are the events, each once, results in the
-    order of their partitions, dead letters byte for byte; Faust's own commit reaches the end; the catalogue's
-    metrics are there; SIGTERM ends the process well."""
+    """10,000 events, 5% of the calls fail, and the agent itself fails in the middle: results and dead letters
+    are the events, each once, results in the order of their partitions, dead letters byte for byte; Faust's
+    own commit reaches the end; the catalogue's metrics are there; SIGTERM ends the process well."""
     produce(world, agents.source)
     began = time.monotonic()
-    agent = agents.start()
+    agent = agents.start(raises_at=next(number for number in range(COUNT // 2, COUNT) if not is_dead(number)))
     until(lambda: agents.done() >= COUNT or agent.poll() is not None, 60, "all results")
     seconds = time.monotonic() - began
     until(lambda: world.lag(agents.group, agents.source) == 0, 30, "Faust's commit of it all")
     until(lambda: 'outcome="dead_lettered"' in agents.metrics(agent), 20, "metrics")
     agent.send_signal(signal.SIGTERM)
     assert agent.wait(60) == 0, agents.log()[-3_000:]
+    assert agents.log().count("ValueError: the agent's own fault") >= 1
 
     results, dead = world.read(agents.results), world.read(agents.dead)
     record_property("figures", f"{COUNT} events in {seconds:.1f} s, Faust's start included")
@@ -161,13 +166,15 @@ def test_a_killed_faust_agent_loses_nothing(
     repeated is at most what had been taken. Between repeats the order of a partition holds: each number comes
     for the first time behind the lower ones."""
     room = 1_000
+    world.start_stub(f=SLOW_JSON)
     produce(world, agents.source)
-    first = agents.start(max_buffered_records=room)
-    until(lambda: agents.done() > COUNT * 0.2 or first.poll() is not None, 60, "a fifth of it")
+    first = agents.start(max_buffered_records=room, parallelism=16)
+    until(lambda: agents.done() > COUNT * 0.1 or first.poll() is not None, 60, "a tenth of it")
     os.kill(first.pid, signal.SIGKILL)
     first.wait(10)
     assert world.lag(agents.group, agents.source) > 0, "the kill must come in mid-flow"
 
+    world.start_stub(f=PLAN_JSON)
     second = agents.start(max_buffered_records=room)
     until(
         lambda: second.poll() is not None or world.lag(agents.group, agents.source) == 0, 90,
@@ -182,3 +189,33 @@ def test_a_killed_faust_agent_loses_nothing(
         assert firsts == sorted(firsts)
         falls = sum(later < earlier for earlier, later in itertools.pairwise(numbers))
         assert falls <= 1, "one kill, one place where the partition was begun again"
+
+
+@pytest.mark.kafka
+def test_faust_agents_that_come_and_go_lose_nothing(
+    world: World, agents: Agents, record_property: Callable[[str, object], None]
+) -> None:
+    """A second agent joins while calls are open, and the first one is stopped in mid-flow: every event is in
+    its place at least once. Faust waits for what may end within the drain, so little is repeated."""
+    produce(world, agents.source)
+    room = 500
+    world.start_stub(f=SLOWER_JSON)
+    first = agents.start(parallelism=16, max_buffered_records=room)
+    until(lambda: agents.done() > 50 or first.poll() is not None, 60, "the first results")
+    second = agents.start(parallelism=16, max_buffered_records=room)
+    until(
+        lambda: "partitions_assigned" in agents.log() or second.poll() is not None, 60,
+        "partitions of the second agent",
+    )  # fmt: skip
+    assert world.lag(agents.group, agents.source) > 0, "the second must join in mid-flow"
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(90) == 0, agents.log(0)[-3_000:]
+    assert world.lag(agents.group, agents.source) > 0, "the first must leave in mid-flow"
+    world.start_stub(f=PLAN_JSON)
+    until(
+        lambda: second.poll() is not None or world.lag(agents.group, agents.source) == 0, 90,
+        "the commit of it all",
+    )  # fmt: skip
+    repeats = check_places(world.read(agents.results), world.read(agents.dead))
+    record_property("figures", f"repeats {repeats} of {COUNT}")
+    assert repeats <= 3 * room
