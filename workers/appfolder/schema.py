@@ -15,7 +15,8 @@ from workers.pipeline import EDGE_STAGES, OPERATORS, STAGES
 from workers.pipeline.call_fields import PAYLOAD_STAGES
 from workers.pipeline.match.build import OPERATORS as QUERY_OPERATORS
 from workers.pipeline.nodes import Binding, Named, Operator, Positional
-from workers.pipeline.options import EMIT_BESIDE, OPTIONS, schema_of
+from workers.pipeline.option import schema_of
+from workers.pipeline.options import EMIT_BESIDE, OPTIONS
 
 Schema = dict[str, Any]
 

@@ -17,7 +17,8 @@ class RetryPolicy:
     """Bounds of one call: attempts in all (the first included) and seconds from the first send to the last.
 
     Waits are full jitter: a random part of base, 2 x base, 4 x base ... never more than cap. `on_unknown`
-    onError: a request that may have been worked on is never sent again, whole or in part.
+    onError: a request that may have been worked on is never sent again, whole or in part. `retry_on`: errors
+    of the function's own that are tried again before anything else.
     """
 
     max_attempts: int
@@ -25,6 +26,7 @@ class RetryPolicy:
     base_seconds: float
     cap_seconds: float
     on_unknown: OnUnknown = "retry"
+    retry_on: frozenset[str] = frozenset()
 
     def allows(self, failure: CallFailure) -> bool:
         """Whether what failed like this may be sent again at all."""
@@ -94,6 +96,8 @@ def decide(policy: RetryPolicy, failure: CallFailure, spent: Spent, jitter: floa
         chain: tuple[Reaction | Then, ...] = ("retry",) if failure.retryable else ()
     else:
         chain = (entry.reaction, entry.then or "onError")
+        if failure.is_function_error and failure.error_class in policy.retry_on:
+            chain = ("retry", *chain)
     for action in chain:
         match action:
             case "hold" | "fail" | "notReady":

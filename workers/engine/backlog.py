@@ -1,10 +1,11 @@
-"""Slices of taken records that wait to be taken up, in order; those of a partition whose map is full stand
-aside."""
+"""Slices of taken records that wait to be taken up, in order; those of a partition whose map is full, or
+whose documents wait for a held function, stand aside."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,7 +42,7 @@ class Backlog:
     @property
     def held_partitions(self) -> int:
         """How many partitions have records here that wait for their map to shrink."""
-        return len(self._aside)
+        return sum(partition.is_full() for partition in self._aside)
 
     def take(self, partition: PartitionRun, batch: Batch) -> int:
         """Cut a batch into pieces. Returns how many of its records an earlier owner settled: they are freed
@@ -65,13 +66,14 @@ class Backlog:
             if not partition.draining:
                 self._pieces.append(Piece(partition, batch.records[start:stop], span))
 
-    def next(self) -> Piece | None:
-        """The first piece that may be taken up now."""
-        for partition in [partition for partition in self._aside if not partition.is_full()]:
+    def next(self, standing: Collection[PartitionRun] = ()) -> Piece | None:
+        """The first piece that may be taken up now: none of `standing`, whose documents wait already."""
+        for partition in [one for one in self._aside if not (one in standing or one.is_full())]:
             self._pieces.extendleft(reversed(self._aside.pop(partition)))
         while self._pieces:
             piece = self._pieces.popleft()
-            if piece.partition not in self._aside and not piece.partition.is_full():
+            partition = piece.partition
+            if partition not in self._aside and not (partition in standing or partition.is_full()):
                 return piece
             self._aside.setdefault(piece.partition, deque()).append(piece)
         return None

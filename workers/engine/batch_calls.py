@@ -6,39 +6,67 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
+from typing import Final, Protocol
 
 from workers.calls.contract import CallFailure, failure_of
 from workers.calls.framing import BatchContract, RecordAnswer
 from workers.calls.identity import batch_id
-from workers.calls.retry import delay_after
-from workers.calls.split import Pieces, may_split
+from workers.calls.retry import Action, Decision, Spent, delay_after
+from workers.calls.split import Pieces
 from workers.engine.call_tally import outcome_of
 from workers.engine.calling import Calls, Job
+from workers.engine.holding import Holding
 from workers.engine.meta import called
 from workers.errors import ProcessorFailed
 from workers.model import Document, Refused
 from workers.ports import InvokeAnswer
 
-Again = Callable[[list[Job], float], None]
-"""Takes records that go into a later batch, in order, and the seconds to wait before."""
+_ORDER: Final[tuple[Action, ...]] = ("fail", "notReady", "hold", "split", "retry", "onError")
+
+
+class Batches(Protocol):
+    """Where batches come from. Kept by `batches.BatchFanout`."""
+
+    @property
+    def hold(self) -> Holding[list[Job]]:
+        """The hold of the function."""
+        ...
+
+    def held(self, piece: list[Job], failure: CallFailure, decision: Decision) -> bool:
+        """The call failed in a way that says hold. True: its records wait."""
+        ...
+
+    def stand_by(self, piece: list[Job]) -> None:
+        """The function was held before the call could be made: its records wait."""
+        ...
+
+    def again(self, jobs: list[Job], delay_seconds: float) -> None:
+        """Put records, in order, into a later batch, after so many seconds."""
+        ...
+
+    def finish(self, job: Job) -> None:
+        """A record is done with, or given up."""
+        ...
 
 
 class BatchCalls:
-    """The calls of one call site, batch by batch. `finish` is told of each record that is done with."""
+    """The calls of one call site, batch by batch."""
 
-    def __init__(
-        self, calls: Calls, contract: BatchContract, finish: Callable[[Job], None], again: Again
-    ) -> None:
-        self._calls, self._contract, self._finish, self._again = calls, contract, finish, again
+    def __init__(self, calls: Calls, contract: BatchContract, batches: Batches) -> None:
+        self._calls, self._contract, self._batches = calls, contract, batches
+        self._finish, self._again = batches.finish, batches.again
         self._is_async = calls.site.execution == "async"
 
     async def work(self, batch: list[Job]) -> None:
         """Call with a batch until each of its records is done with or waits for a later one."""
-        pieces = Pieces(batch)
+        pieces, hold = Pieces(batch), self._batches.hold
         while (piece := pieces.next()) is not None:
+            if not hold.may_go(batch):
+                self._batches.stand_by(piece)
+                continue
             try:
-                halved = await self._call(piece)
+                halved = await self._call(piece, batch)
             except ProcessorFailed as error:
                 # Keys or a role that AWS refuses: no document of this processor can pass until somebody
                 # mends them. Its partitions are released, so nothing of this is counted as done.
@@ -46,49 +74,74 @@ class BatchCalls:
                 for left in (piece, *iter(pieces.next, None)):
                     for job in left:
                         self._finish(job)
-                return
+                break
             if halved:
                 self._calls.tally.splits += 1
                 pieces.split(halved)
+        hold.let_go(batch)
 
-    async def _call(self, piece: list[Job]) -> list[Job] | None:
-        """Call with one piece. Returns what of it must be split."""
-        calls, site = self._calls, self._calls.site
+    async def _call(self, piece: list[Job], batch: list[Job]) -> list[Job] | None:
+        """Call with one piece of a batch. Returns what of it must be split."""
+        calls, site, hold = self._calls, self._calls.site, self._batches.hold
+        throttled = 0
         while piece := self._alive(piece):
+            if not hold.may_go(batch):
+                self._batches.stand_by(piece)
+                return None
             body = self._contract.frame(piece)
             assert len(body) <= calls.max_bytes, "a batch is cut before it is too large"
             calls.tally.batched(len(piece), len(body))
             began = time.monotonic()
-            found = await calls.attempt(body, self._context(piece))
+            found = await calls.attempt(body, self._context(piece, throttled))
             answer, failure = (None, found) if isinstance(found, CallFailure) else (
                 found, failure_of(found, site.execution, calls.errors)
             )  # fmt: skip
             if failure is None:
                 assert answer is not None
+                hold.ended(batch, began)
                 self._answered(piece, answer, began)
                 return None
             piece = self._alive(piece)
-            may_go_again = calls.retry.allows(failure)
-            if len(piece) > 1 and may_go_again and may_split(failure):
+            if not piece:
+                return None
+            decisions = self._decide(piece, failure, throttled, began, is_probe=hold.is_probe(batch))
+            action = _first_of(decisions)
+            if action in ("hold", "notReady") and self._is_held(piece, batch, failure, decisions[0]):
+                return None
+            if action in ("onError", "fail"):
+                hold.ended(batch, began, failure)
+            elif action == "split":
+                hold.split(batch, began)
                 calls.tally.ended(outcome_of(failure), len(piece))
                 return piece
-            delay = 0.0
-            if failure.retryable and may_go_again:
-                piece, delay = self._spend(piece, failure, answer, began)
-            else:
-                self._fail(piece, failure, answer)
+            if action == "fail":
+                self._must_stop(piece, failure)
                 return None
+            piece, delay = self._spend(piece, decisions, failure, answer)
+            throttled += not decisions[0].counts
             if piece:
                 calls.tally.retried(failure)
                 await asyncio.sleep(delay)
         return None
 
-    def _context(self, piece: Sequence[Job]) -> str | None:
+    def _is_held(self, piece: list[Job], batch: list[Job], failure: CallFailure, decision: Decision) -> bool:
+        """The function is to be held. True: the piece waits; the probe goes on being one by its name."""
+        if not self._batches.hold.is_probe(batch):
+            return self._batches.held(piece, failure, decision)
+        batch[:] = piece
+        return self._batches.held(batch, failure, decision)
+
+    def _must_stop(self, piece: list[Job], failure: CallFailure) -> None:
+        self._calls.must_stop(piece[0], failure)
+        for job in piece:
+            self._finish(job)
+
+    def _context(self, piece: Sequence[Job], throttled: int) -> str | None:
         context = self._calls.context
         if context is None:
             return None
         identity = batch_id(self._calls.site.path, [job.identity for job in piece])
-        return context.of_batch(identity, 1 + max(job.attempts for job in piece), len(piece))
+        return context.of_batch(identity, 1 + throttled + max(job.attempts for job in piece), len(piece))
 
     def _alive(self, piece: list[Job]) -> list[Job]:
         """Without the records of released partitions, which belong to somebody else."""
@@ -102,20 +155,31 @@ class BatchCalls:
             self._calls.tally.ended("abandoned", len(piece))
         return alive
 
+    def _decide(
+        self, piece: list[Job], failure: CallFailure, throttled: int, began: float, *, is_probe: bool
+    ) -> list[Decision]:
+        """What to do about the failure, for each record: they differ in the attempts that they have left."""
+        now, found = time.monotonic(), []
+        for job in piece:
+            job.began = job.began or began
+            spent = Spent(job.attempts + 1, throttled, now - job.began)
+            found.append(self._calls.decide(failure, spent, len(piece), is_probe=is_probe))
+        return found
+
     def _spend(
-        self, piece: list[Job], failure: CallFailure, answer: InvokeAnswer | None, began: float
+        self, piece: list[Job], decisions: list[Decision], failure: CallFailure, answer: InvokeAnswer | None
     ) -> tuple[list[Job], float]:
         """Count an attempt of each record. Returns those that have one left, and when it comes; the others
         have failed."""
         left, spent, longest = [], [], 0.0
-        jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
-        for job in piece:
-            delay = self._delay(job, began, jitter, failure)
-            if delay is None:
-                spent.append(job)
-            else:
-                longest = max(longest, delay)
+        for job, decision in zip(piece, decisions, strict=True):
+            if decision.action == "retry":
+                longest = max(longest, decision.delay_seconds)
                 left.append(job)
+                if decision.counts:
+                    self._calls.try_again(job)
+            else:
+                spent.append(job)
         if spent:
             self._fail(spent, failure, answer)
         return left, longest
@@ -211,6 +275,13 @@ class BatchCalls:
         else:
             for job in jobs:
                 self._finish(job)
+
+
+def _first_of(decisions: Sequence[Decision]) -> Action:
+    """What becomes of a piece whose records have different decisions: what concerns all of them goes before
+    what one may still do."""
+    actions = {decision.action for decision in decisions}
+    return next(action for action in _ORDER if action in actions)
 
 
 def _all_alive(jobs: Sequence[Job]) -> bool:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from typing import Final
 
 from workers.calls.batcher import Batcher, BatchLimits
+from workers.calls.contract import CallFailure
 from workers.calls.contracts import batch_contract
-from workers.calls.gate import Gate
+from workers.calls.retry import Decision
 from workers.engine.batch_calls import BatchCalls
-from workers.engine.calling import Caller, Calls, Job
+from workers.engine.call_line import CallLine
+from workers.engine.calling import Caller, Job
+from workers.engine.holding import Holding
 from workers.model import Refused
 from workers.pipeline.program import CallSite
 from workers.ports import Invoker
@@ -26,20 +28,17 @@ from workers.settings import BATCHES_PER_PLACE, GATED_PER_PLACE
 LATE_SECONDS: Final = 0.001
 
 
-class BatchFanout:
+class BatchFanout(CallLine[list[Job]]):
     """One call site with batches at work. Keeps `sites.Site`."""
 
     def __init__(
         self, index: int, site: CallSite, invoker: Invoker, caller: Caller, *, is_first: bool
     ) -> None:
         """`is_first`: no call stands before it, so nothing was done with what waits here."""
+        super().__init__(index, site, invoker, caller, is_first=is_first)
         assert site.batch is not None
-        self.site = site
-        self._is_first = is_first
-        self._on_crash = caller.on_crash
-        self._calls = Calls(index, site, invoker, caller)
         self._contract = contract = batch_contract(site.batch.contract, caller.bootstrap_servers)
-        self._batch_calls = BatchCalls(self._calls, contract, self._finish, self._again)
+        self._batch_calls = BatchCalls(self._calls, contract, self)
         self._limits = BatchLimits(
             site.batch.max_records,
             site.batch.max_bytes,
@@ -49,14 +48,11 @@ class BatchFanout:
         self._batcher: Batcher[Job] = Batcher(self._limits, contract.frame_bytes, contract.group_bytes)
         # A topic's name has 249 characters at most: a record below this fits with any group around it.
         self._surely_fits = site.batch.max_bytes - contract.frame_bytes - 512
-        self._gate: Gate[Job] = Gate()
         self._max_waiting = (BATCHES_PER_PLACE * site.parallelism + 1) * site.batch.max_records
         self._max_gated = GATED_PER_PLACE * site.parallelism * site.batch.max_records
         self._delayed = 0
+        self._held_records = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._idle: deque[asyncio.Future[list[Job]]] = deque()
-        self._places: list[asyncio.Task[None]] = []
-        self._room = asyncio.Event()
         self._is_closed = False
 
     def put(self, job: Job) -> None:
@@ -64,9 +60,11 @@ class BatchFanout:
         job.slot.partition.begin()
         refused = self._prepare(job)
         if refused is not None:
-            self._calls.done.refused(job, refused)
+            self._done.refused(job, refused)
             job.slot.partition.end()
             return
+        if not self._hold.is_open:
+            self.standing.add(job.slot.partition)
         value, batcher = job.value, self._batcher
         if value is not None:
             may_join = self._contract.keeps_order and batcher.holds(value) and batcher.fits(job)
@@ -77,57 +75,93 @@ class BatchFanout:
             self._wake()
 
     def drop_waiting(self) -> None:
-        """Forget documents that the next owner takes up: of released partitions, and at the first call site
-        of draining ones that no call was made with, too. What stays does not wait for its batch to fill."""
+        """Forget documents that the next owner takes up: of released partitions, and of draining ones what no
+        call was made with at the first call site, and what waits for a held function. What stays does not
+        wait for its batch to fill."""
         for job in self._gate.drop(self._is_gone):
             job.slot.partition.end()
         for job in self._batcher.drop(self._is_gone):
-            self._finish(job)
+            self.finish(job)
+        self._hold.drop(self._is_left)
         self._batcher.hurry(time.monotonic())
         self._wake()
         self._room.set()
 
+    def _is_left(self, piece: list[Job]) -> bool:
+        """Take out of a piece that waits in the hold what is gone. True: nothing of it is left."""
+        gone = [job for job in piece if self._is_gone(job)]
+        piece[:] = [job for job in piece if not self._is_gone(job)]
+        self._held_records -= len(gone)
+        for job in gone:
+            self.finish(job)
+        return not piece
+
     def has_room(self) -> bool:
         """Whether more documents may be taken up: a batch for every place waits, and one is being filled."""
-        return (
-            self._batcher.records + self._delayed < self._max_waiting and self._gate.waiting < self._max_gated
-        )
-
-    async def room(self) -> None:
-        """Returns when `has_room`."""
-        while not self.has_room():
-            self._room.clear()
-            await self._room.wait()
-
-    def report(self) -> None:
-        """Bring the metrics up to date."""
-        self._calls.tally.report(self.in_flight, self.waiting)
-
-    @property
-    def in_flight(self) -> int:
-        return self._calls.in_flight
-
-    @property
-    def calls(self) -> int:
-        """Finished calls since the start."""
-        return self._calls.tally.finished
+        waiting = self._batcher.records + self._delayed + self._held_records
+        return waiting < self._max_waiting and self._gate.waiting < self._max_gated
 
     @property
     def waiting(self) -> int:
-        return self._batcher.records + self._gate.waiting + self._delayed
+        return self._batcher.records + self._delayed + self._gate.waiting + self._held_records
 
     @property
     def at_once(self) -> int:
+        """A batch for each place."""
         return self.site.parallelism * self._limits.max_records
 
     async def close(self) -> None:
-        """Abandon every call."""
         self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
-        for place in self._places:
-            place.cancel()
-        await asyncio.gather(*self._places, return_exceptions=True)
+        await super().close()
+
+    async def work(self, item: list[Job]) -> None:
+        await self._batch_calls.work(item)
+
+    def idled(self) -> None:
+        self._wake()
+
+    def probe_with(self) -> list[Job] | None:
+        found = self._take()
+        self._held_records += len(found or ())
+        return found
+
+    def probe(self, item: list[Job]) -> None:
+        self._held_records -= len(item)
+        super().probe(item)
+
+    def _take(self) -> list[Job] | None:
+        return self._batcher.take(time.monotonic())
+
+    def _put_first(self, items: list[list[Job]]) -> None:
+        for piece in reversed(items):
+            self._held_records -= len(piece)
+            if piece:
+                self._batcher.add_first(piece)
+
+    def _fill(self) -> None:
+        self._wake()
+
+    # For the calls.
+
+    @property
+    def hold(self) -> Holding[list[Job]]:
+        """The hold of the function."""
+        return self._hold
+
+    def held(self, piece: list[Job], failure: CallFailure, decision: Decision) -> bool:
+        """The call failed in a way that says hold. True: its records wait."""
+        self._held_records += len(piece)
+        if self._holds(piece, tuple(piece), failure, decision):
+            return True
+        self._held_records -= len(piece)
+        return False
+
+    def stand_by(self, piece: list[Job]) -> None:
+        """The function was held before the call could be made."""
+        self._held_records += len(piece)
+        self._wait(piece, tuple(piece))
 
     def _prepare(self, job: Job) -> Refused | None:
         """Encode the record, once for all attempts; the refusal of one that cannot be sent."""
@@ -149,11 +183,7 @@ class BatchFanout:
         size, most = self._batcher.alone_bytes(job), self._limits.max_bytes
         return calls.too_large(job, size, f"maxBytes is {most}") if size > most else None
 
-    def _is_gone(self, job: Job) -> bool:
-        partition = job.slot.partition
-        return not partition.alive or (partition.draining and self._is_first and not job.began)
-
-    def _finish(self, job: Job) -> None:
+    def finish(self, job: Job) -> None:
         """A record is done with, or given up: its value is free for the next."""
         job.slot.partition.end()
         value, batcher = job.value, self._batcher
@@ -170,7 +200,8 @@ class BatchFanout:
                 batcher.add(waiting, time.monotonic())
         self._wake()
 
-    def _again(self, jobs: list[Job], delay_seconds: float) -> None:
+    def again(self, jobs: list[Job], delay_seconds: float) -> None:
+        """Put records, in order, into a later batch, after so many seconds."""
         self._delayed += len(jobs)
         if delay_seconds:
             asyncio.get_running_loop().call_later(delay_seconds, self._return, jobs)
@@ -185,7 +216,7 @@ class BatchFanout:
         alive = [job for job in jobs if job.slot.partition.alive]
         for job in jobs:
             if not job.slot.partition.alive:
-                self._finish(job)
+                self.finish(job)
         if alive and self._contract.keeps_order:
             self._batcher.add_first(alive)
         else:
@@ -194,7 +225,7 @@ class BatchFanout:
         self._wake()
 
     def _has_free_place(self) -> bool:
-        return bool(self._idle) or len(self._places) < self.site.parallelism
+        return self._hold.is_open and self._places.has_free
 
     def _wake(self) -> None:
         """Give batches to free places, and look again when the next one is due."""
@@ -202,7 +233,7 @@ class BatchFanout:
         while self._batcher.has_batch(now) and self._has_free_place():
             batch = self._batcher.take(now)
             assert batch is not None
-            self._give(batch)
+            self._places.give(batch)
         due = self._batcher.due()
         if due is not None and self._timer is None and self._has_free_place() and not self._is_closed:
             wait = max(due - now, 0.0) + LATE_SECONDS
@@ -211,33 +242,3 @@ class BatchFanout:
     def _on_time(self) -> None:
         self._timer = None
         self._wake()
-
-    def _give(self, batch: list[Job]) -> None:
-        while self._idle:
-            place = self._idle.pop()
-            if not place.done():
-                place.set_result(batch)
-                return
-        task = asyncio.create_task(self._place(batch), name=f"{self.site.path} place {len(self._places)}")
-        task.add_done_callback(self._ended)
-        self._places.append(task)
-
-    def _ended(self, place: asyncio.Task[None]) -> None:
-        """A place ends only when it is cancelled; anything else is a bug that would leave its partitions
-        standing for good."""
-        if not place.cancelled() and (error := place.exception()) is not None:
-            self._on_crash(error)
-
-    async def _place(self, batch: list[Job]) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await self._batch_calls.work(batch)
-            following = self._batcher.take(time.monotonic())
-            if not self._room.is_set() and self.has_room():
-                self._room.set()
-            if following is None:
-                handed: asyncio.Future[list[Job]] = loop.create_future()
-                self._idle.append(handed)
-                self._wake()
-                following = await handed
-            batch = following

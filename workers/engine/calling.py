@@ -3,9 +3,10 @@ document whose call went wrong."""
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from topics.codecs import json as codec
@@ -13,9 +14,10 @@ from topics.codecs.errors import CodecError
 from workers.calls.contract import UNSET, CallFailure, Verdict, judge, judge_error
 from workers.calls.error_table import ErrorTable
 from workers.calls.identity import ClientContext, document_id, record_id
-from workers.calls.retry import RetryPolicy
+from workers.calls.retry import Decision, RetryPolicy, Spent, decide
 from workers.counting import Metrics
 from workers.engine.call_tally import CallTally
+from workers.engine.holding import ProbePace
 from workers.engine.letters import internal
 from workers.engine.meta import called
 from workers.engine.partition import Slot
@@ -87,14 +89,17 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who calls and where the documents go: one for all call sites of a processor. `bootstrap_servers` is
-    what events of Lambda's Kafka trigger name as their source."""
+    what events of Lambda's Kafka trigger name as their source; `stop` ends the processor as FAILED for
+    good."""
 
     processor: str
     metrics: Metrics
     done: Callable[[int], Done]
     on_crash: Callable[[BaseException], None]
     errors: ErrorTable
+    stop: Callable[[str], None]
     bootstrap_servers: str = ""
+    pace: ProbePace = field(default_factory=ProbePace)
 
 
 class Calls:
@@ -112,6 +117,7 @@ class Calls:
             site.retry.base_seconds,
             site.retry.cap_seconds,
             site.retry.on_unknown,
+            site.retry.retry_on,
         )
         is_sync = site.execution == "sync"
         self.context = ClientContext(site.path) if is_sync else None
@@ -143,9 +149,9 @@ class Calls:
         site = self.site
         return judge(answer, site.execution, self.errors, envelope=site.response == "envelope")
 
-    def meta_after(self, job: Job, answer: InvokeAnswer | None, seconds: float) -> Meta:
+    def meta_after(self, job: Job, answer: InvokeAnswer | None, attempts: int, seconds: float) -> Meta:
         """The document's meta with what is known of its call."""
-        return called(job.meta, answer, job.attempts + 1, seconds)
+        return called(job.meta, answer, attempts, seconds)
 
     def begin(self, job: Job) -> Refused | None:
         """Take up where an earlier owner of the record's partition stopped, and find the document's
@@ -166,6 +172,20 @@ class Calls:
         """An attempt failed and another one will be made."""
         job.attempts += 1
         job.slot.tried_site, job.slot.tried = self._index, job.attempts
+
+    def decide(self, failure: CallFailure, spent: Spent, records: int, *, is_probe: bool) -> Decision:
+        """What to do about a failure of a call with so many records. A probe is one attempt: what says hold
+        in the end says so at once."""
+        entry = failure.entry
+        if is_probe and entry is not None and "hold" in (entry.reaction, entry.then):
+            return Decision("hold")
+        jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
+        return decide(self.retry, failure, spent, jitter, records)
+
+    def forgive(self, job: Job) -> None:
+        """What the document went through was not its own fault: it has all of its attempts again."""
+        job.attempts, job.began = 0, 0.0
+        job.slot.tried_site, job.slot.tried = self._index, 0
 
     def payload(self, job: Job) -> bytes | Refused:
         """What to send of a document. One that cannot be sent is dead-lettered whatever `onError` says."""
@@ -203,15 +223,19 @@ class Calls:
         except Exception as error:
             return internal(error, site.operator, site.path, job.doc)
 
+    def must_stop(self, job: Job, failure: CallFailure, why: str = "") -> None:
+        """No document of this processor can pass until somebody mends what is wrong."""
+        record = job.slot.record
+        where = f"{record.topic()}[{record.partition()}]@{record.offset()}"
+        self.done.failed(job, f"{self.site.path}: {failure.reason} (record {where}{why})")
+
     def went_wrong(self, job: Job, failure: CallFailure, attempts: int, answer: InvokeAnswer | None) -> None:
         """Do what `onError` says."""
         site = self.site
         if site.on_error == "ignore":
             self.done.ignored(job)
         elif site.on_error == "fail":
-            record = job.slot.record
-            where = f"{record.topic()}[{record.partition()}]@{record.offset()}"
-            self.done.failed(job, f"{site.path}: {failure.reason} (record {where}, onError is fail)")
+            self.must_stop(job, failure, ", onError is fail")
         else:
             refused = Refused(
                 failure.reason,

@@ -1,23 +1,20 @@
 """The calls of one call site without batches: up to `parallelism` at once, each place takes the next at once.
 
-A place is a task that lives as long as the processor and makes one call after the other, so that a call costs
-no task of its own. It keeps its document over retries: a function that answers slowly or not at all is never
-asked by more callers than `parallelism`.
+A place keeps its document over retries: a function that answers slowly or not at all is never asked by more
+callers than `parallelism`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections import deque
-from typing import Any, ClassVar
 
 from workers.calls.contract import Answered, CallFailure, Verdict
-from workers.calls.gate import Gate
-from workers.calls.retry import delay_after
+from workers.calls.retry import Spent
+from workers.engine.call_line import CallLine
 from workers.engine.call_tally import outcome_of
-from workers.engine.calling import Caller, Calls, Job
+from workers.engine.calling import Caller, Job
 from workers.errors import ProcessorFailed
 from workers.model import Document, Refused
 from workers.pipeline.program import CallSite
@@ -25,27 +22,17 @@ from workers.ports import InvokeAnswer, Invoker
 from workers.settings import GATED_PER_PLACE, WAITING_PER_PLACE
 
 
-class Fanout:
+class Fanout(CallLine[Job]):
     """One call site at work. Keeps `sites.Site`."""
-
-    CALLS: ClassVar[Any] = Calls
 
     def __init__(
         self, index: int, site: CallSite, invoker: Invoker, caller: Caller, *, is_first: bool
     ) -> None:
         """`is_first`: no call stands before it, so nothing was done with what waits here."""
-        self.site = site
-        self._is_first = is_first
-        self._calls: Calls = self.CALLS(index, site, invoker, caller)
-        self._done = self._calls.done
-        self._on_crash = caller.on_crash
+        super().__init__(index, site, invoker, caller, is_first=is_first)
         self._waiting: deque[Job] = deque()
-        self._gate: Gate[Job] = Gate()
         self._max_waiting = WAITING_PER_PLACE * site.parallelism
         self._max_gated = GATED_PER_PLACE * site.parallelism
-        self._idle: deque[asyncio.Future[Job]] = deque()
-        self._places: list[asyncio.Task[None]] = []
-        self._room = asyncio.Event()
 
     def put(self, job: Job) -> None:
         """Call with this document as soon as a place is free and no call with its `partitionBy` value is
@@ -55,165 +42,146 @@ class Fanout:
         if refused is not None:
             self._done.refused(job, refused)
             job.slot.partition.end()
-        elif job.value is None or self._gate.enter(job.value, job):
-            self._start(job)
+            return
+        is_open = self._hold.is_open
+        if not is_open:
+            self.standing.add(job.slot.partition)
+        if job.value is not None and not self._gate.enter(job.value, job):
+            return
+        if is_open and self._places.has_free:
+            self._places.give(job)
+        else:
+            self._waiting.append(job)
 
     def drop_waiting(self) -> None:
-        """Forget documents that the next owner takes up: of released partitions, and at the first call site
-        of draining ones, too. At a later one they have begun already."""
+        """Forget documents that the next owner takes up: of released partitions, and of draining ones what no
+        call was made with at the first call site, and what waits for a held function."""
         for job in self._gate.drop(self._is_gone):
             job.slot.partition.end()
-        gone = [job for job in self._waiting if self._is_gone(job)]
+        gone = [*self._hold.drop(self._is_gone), *filter(self._is_gone, self._waiting)]
         self._waiting = deque(job for job in self._waiting if not self._is_gone(job))
         for job in gone:
-            following = self._leave(job)
-            if following is not None:
-                self._start(following)
+            self._leave(job)
+        self._fill()
         self._room.set()
 
     def has_room(self) -> bool:
         """Whether more documents may be taken up: what waits covers one more turn of every place, which keeps
         the places busy without decoding the backlog into memory."""
-        return len(self._waiting) < self._max_waiting and self._gate.waiting < self._max_gated
-
-    async def room(self) -> None:
-        """Returns when `has_room`."""
-        while not self.has_room():
-            self._room.clear()
-            await self._room.wait()
-
-    def report(self) -> None:
-        """Bring the metrics up to date."""
-        self._calls.tally.report(self.in_flight, self.waiting)
-
-    @property
-    def in_flight(self) -> int:
-        return self._calls.in_flight
-
-    @property
-    def calls(self) -> int:
-        """Finished calls since the start."""
-        return self._calls.tally.finished
+        waiting = len(self._waiting) + self._hold.waiting
+        return waiting < self._max_waiting and self._gate.waiting < self._max_gated
 
     @property
     def waiting(self) -> int:
-        return len(self._waiting) + self._gate.waiting
+        return len(self._waiting) + self._gate.waiting + self._hold.waiting
 
     @property
     def at_once(self) -> int:
+        """One for each place."""
         return self.site.parallelism
 
-    async def close(self) -> None:
-        """Abandon every call."""
-        for place in self._places:
-            place.cancel()
-        await asyncio.gather(*self._places, return_exceptions=True)
+    def idled(self) -> None:
+        self._room.set()
 
-    def _is_gone(self, job: Job) -> bool:
-        partition = job.slot.partition
-        return not partition.alive or (partition.draining and self._is_first)
+    def _take(self) -> Job | None:
+        return self._waiting.popleft() if self._waiting else None
 
-    def _start(self, job: Job) -> None:
-        while self._idle:
-            place = self._idle.pop()
-            if not place.done():
-                place.set_result(job)
-                return
-        if len(self._places) < self.site.parallelism:
-            name = f"{self.site.path} place {len(self._places)}"
-            task = asyncio.create_task(self._place(job), name=name)
-            task.add_done_callback(self._ended)
-            self._places.append(task)
-        else:
-            self._waiting.append(job)
+    def _put_first(self, items: list[Job]) -> None:
+        self._waiting.extendleft(reversed(items))
 
-    def _leave(self, job: Job) -> Job | None:
-        """The document is done with, or given up. Returns one that waited for it."""
+    def _leave(self, job: Job) -> None:
+        """The document is done with, or given up. The one that waited for its value goes behind the others: a
+        value with many documents does not keep the places from the rest."""
         job.slot.partition.end()
-        return None if job.value is None else self._gate.leave(job.value)
+        following = None if job.value is None else self._gate.leave(job.value)
+        if following is not None:
+            self._waiting.append(following)
 
-    def _ended(self, place: asyncio.Task[None]) -> None:
-        """A place ends only when it is cancelled; anything else is a bug that would leave its partition
-        standing for good."""
-        if not place.cancelled() and (error := place.exception()) is not None:
-            self._on_crash(error)
+    async def work(self, item: Job) -> None:
+        # A released partition's documents belong to somebody else; a draining one's, that have not been
+        # called with, will.
+        if not item.slot.partition.alive:
+            self._hold.let_go(item)
+        elif not await self._call(item):
+            return
+        self._leave(item)
 
-    async def _place(self, job: Job) -> None:
-        loop = asyncio.get_running_loop()
-        waiting = self._waiting
-        while True:
-            # A released partition's documents belong to somebody else; a draining one's, that have not been
-            # called with, will.
-            if job.slot.partition.alive:
-                await self._call(job)
-            following = self._leave(job)
-            waiting = self._waiting
-            if following is not None:
-                # Behind the others: a value with many documents does not keep the places from the rest.
-                waiting.append(following)
-            if waiting:
-                job = waiting.popleft()
-                if not self._room.is_set() and self.has_room():
-                    self._room.set()
-                continue
-            self._room.set()
-            handed: asyncio.Future[Job] = loop.create_future()
-            self._idle.append(handed)
-            job = await handed
-
-    async def _call(self, job: Job) -> None:
+    async def _call(self, job: Job) -> bool:
+        """False: the document waits for a held function."""
         calls = self._calls
         body = calls.payload(job)
         if body.__class__ is not Refused and len(body) > calls.max_bytes:  # type: ignore[arg-type]
             body = calls.too_large(job, len(body))  # type: ignore[arg-type]
         if isinstance(body, Refused):
+            self._hold.let_go(job)
             self._done.refused(job, body)
-            return
+            return True
+        return await self._call_with(job, body)
+
+    async def _call_with(self, job: Job, body: bytes) -> bool:
         try:
-            await self._call_with(job, body)
+            return await self._attempts(job, body)
         except ProcessorFailed as error:
             # Keys or a role that AWS refuses: no document of this processor can pass until somebody mends
             # them.
+            self._hold.let_go(job)
             self._done.failed(job, f"{self.site.path}: {error}")
+            return True
 
-    async def _call_with(self, job: Job, body: bytes) -> None:
-        calls, partition = self._calls, job.slot.partition
+    async def _attempts(self, job: Job, body: bytes) -> bool:
+        calls, partition, hold = self._calls, job.slot.partition, self._hold
         context, identity = calls.context, job.name()
         began = time.monotonic()
+        throttled = 0
         while True:
-            sent = None if context is None else context.of_document(identity, job.attempts + 1)
+            started = time.monotonic()
+            sent = None if context is None else context.of_document(identity, job.attempts + throttled + 1)
             found = await calls.attempt(body, sent)
-            answer = None
-            verdict: Verdict
-            if isinstance(found, CallFailure):
-                verdict = found
-            else:
-                answer = found
-                verdict = calls.judge(found)
-            if isinstance(verdict, Answered) or not (verdict.retryable and calls.retry.allows(verdict)):
+            answer = None if isinstance(found, CallFailure) else found
+            verdict: Verdict = found if isinstance(found, CallFailure) else calls.judge(found)
+            if isinstance(verdict, Answered) or not partition.alive:
+                action = "over"
                 break
-            jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
-            waited = time.monotonic() - began
-            delay = delay_after(calls.retry, verdict, job.attempts + 1, waited, jitter)
-            if delay is None:
+            spent = Spent(job.attempts + 1, throttled, time.monotonic() - began)
+            decision = calls.decide(verdict, spent, 1, is_probe=hold.is_probe(job))
+            action = decision.action
+            if action in ("hold", "notReady") and self._holds(job, (job,), verdict, decision):
+                return False
+            if action != "retry":
                 break
             calls.tally.retried(verdict)
-            calls.try_again(job)
-            await asyncio.sleep(delay)
+            if decision.counts:
+                calls.try_again(job)
+            else:
+                throttled += 1
+            await asyncio.sleep(decision.delay_seconds)
             if not partition.alive:
                 break
+            if not hold.may_go(job):
+                self._wait(job, (job,))
+                return False
         if not partition.alive:
+            hold.let_go(job)
             calls.tally.ended("abandoned")
-            return
+            return True
+        if action not in ("hold", "notReady"):
+            hold.ended(job, started, verdict if isinstance(verdict, CallFailure) else None)
         calls.tally.ended(outcome_of(verdict))
-        self._after(job, verdict, answer, time.monotonic() - began)
+        if action == "fail":
+            assert isinstance(verdict, CallFailure)
+            calls.must_stop(job, verdict)
+        else:
+            self._after(job, verdict, answer, job.attempts + throttled + 1, time.monotonic() - began)
+        return True
 
-    def _after(self, job: Job, verdict: Verdict, answer: InvokeAnswer | None, seconds: float) -> None:
+    def _after(
+        self, job: Job, verdict: Verdict, answer: InvokeAnswer | None, attempts: int, seconds: float
+    ) -> None:
         calls = self._calls
         if self.site.sets_meta:
-            job.meta = calls.meta_after(job, answer, seconds)
+            job.meta = calls.meta_after(job, answer, attempts, seconds)
         if isinstance(verdict, CallFailure):
-            calls.went_wrong(job, verdict, job.attempts + 1, answer)
+            calls.went_wrong(job, verdict, attempts, answer)
             return
         doc: Document | Refused = calls.with_answer(job, verdict.value)
         if isinstance(doc, Refused):

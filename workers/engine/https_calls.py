@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final, cast
 
 from workers.calls.contract import CallFailure, Verdict
 from workers.calls.http_status import judge_http, judge_http_error
+from workers.calls.retry import Decision, Spent
 from workers.engine.calling import Caller, Calls, Job
 from workers.engine.fanout import Fanout
 from workers.engine.letters import internal
@@ -109,7 +110,20 @@ class HttpsCalls(Calls):
         https = self._https
         return judge_http(answer, https.retry_on, parse_strings=https.parse_json_strings)
 
-    def meta_after(self, job: Job, answer: InvokeAnswer | None, seconds: float) -> Meta:
+    def decide(self, failure: CallFailure, spent: Spent, records: int, *, is_probe: bool) -> Decision:
+        """Where `retryOn` says that a connection which cannot be made may come back, it is waited for."""
+        if (
+            failure.scope == "function"
+            and failure.error_class == "NotSent"
+            and failure.retryable
+            and is_probe
+        ):
+            return Decision("hold")
+        found = super().decide(failure, spent, records, is_probe=is_probe)
+        is_lasting = found.action == "onError" and failure.scope == "function" and failure.retryable
+        return Decision("hold") if is_lasting and failure.error_class == "NotSent" else found
+
+    def meta_after(self, job: Job, answer: InvokeAnswer | None, attempts: int, seconds: float) -> Meta:
         """With `stream.https`."""
         return requested(job.meta, self._open[job].seen())
 
@@ -143,14 +157,13 @@ class HttpsFanout(Fanout):
     CALLS: ClassVar[Any] = HttpsCalls
     _calls: HttpsCalls
 
-    async def _call(self, job: Job) -> None:
+    async def _call(self, job: Job) -> bool:
         found: Any = self._calls.request(job)
         if isinstance(found, Refused):
+            self._hold.let_go(job)
             self._done.refused(job, found)
-            return
+            return True
         try:
-            await self._call_with(job, found)
-        except ProcessorFailed as error:
-            self._done.failed(job, f"{self.site.path}: {error}")
+            return await self._call_with(job, found)
         finally:
             self._calls.forget(job)

@@ -6,8 +6,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from workers.calls.error_table import ErrorTable
@@ -19,6 +19,7 @@ from workers.engine.backlog import Backlog
 from workers.engine.calling import Caller, Done, Job
 from workers.engine.commits import Commits, PlainCommits
 from workers.engine.execute import Executor, outcome_of
+from workers.engine.holding import ProbePace
 from workers.engine.letters import Letters, LetterSettings
 from workers.engine.outcomes import Outcomes, SinkFacts
 from workers.engine.output import Output
@@ -82,6 +83,7 @@ class Parts:
     metrics: Metrics
     errors: ErrorTable
     transactions: Transactions | None = None
+    pace: ProbePace = field(default_factory=ProbePace)
 
 
 class Processor:
@@ -121,7 +123,10 @@ class Processor:
         ends = Ends(results, letters, self.tally, settings.tombstones, outcomes)
         topics = DistinctTopics(settings.max_dynamic_topics)
         self.executor = Executor(program, ends, settings.max_record_bytes, topics, self._call)
-        caller = Caller(name, parts.metrics, self._done, on_crash, parts.errors, settings.bootstrap_servers)
+        caller = Caller(
+            name, parts.metrics, self._done, on_crash, parts.errors, self.fail, settings.bootstrap_servers,
+            parts.pace,
+        )  # fmt: skip
         self.fanouts = sites_of(program, parts.invokers, caller)
         self.report = ProcessorReport(name, self.tally, parts.metrics)
         slice_records = settings.slice_records
@@ -333,13 +338,14 @@ class Processor:
         first = self.fanouts[0] if self.fanouts else None
         slice_seconds = self._metrics.histogram(LOOP_SLICE_SECONDS)
         while True:
-            if first is not None and not first.has_room():
+            standing = self._standing()
+            if first is not None and not standing and not first.has_room():
                 await first.room()
                 continue
             if any(output.is_backed_up() for output in self._outputs):
                 await asyncio.sleep(0.005)
                 continue
-            piece = self._backlog.next()
+            piece = self._backlog.next(standing)
             if piece is None:
                 await self._backlog.more()
                 continue
@@ -349,6 +355,12 @@ class Processor:
                 producer.poll()
             slice_seconds.observe(time.perf_counter() - began)
             await asyncio.sleep(0)
+
+    def _standing(self) -> Collection[PartitionRun]:
+        """Partitions of which nothing is taken up, because a function that they feed is held. A single record
+        of each says so: where none of a partition needs the function, it goes on."""
+        held = [site.standing for site in self.fanouts if site.standing]
+        return held[0] if len(held) == 1 else frozenset().union(*held) if held else ()
 
     def _call(self, site_index: int, slot: Slot, place: int, doc: Document, meta: Meta | None) -> None:
         self.fanouts[site_index].put(Job(slot, place, doc, meta))

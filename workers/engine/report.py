@@ -78,7 +78,8 @@ class ProcessorReport:
             name=self._name,
             state=state,
             error=error,
-            ready=state != "STARTED" or (source is not None and source.ready),
+            ready=state != "STARTED"
+            or (source is not None and source.ready and all(fanout.is_ready for fanout in fanouts)),
             trouble=source.trouble if source is not None else "",
             protocol=source.protocol if source is not None else "",
             assigned=len(partitions),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 from workers.engine.batches import BatchFanout
 from workers.engine.calling import Caller, Job
 from workers.engine.fanout import Fanout
 from workers.engine.https_calls import HttpsFanout
+from workers.engine.partition import PartitionRun
 from workers.engine.throttle import Throttled
 from workers.pipeline.program import CallSite, Program
 from workers.ports import Client
@@ -37,6 +38,16 @@ class Site(Protocol):
         """Documents that it works on at once: more need not be taken up together."""
         ...
 
+    @property
+    def is_ready(self) -> bool:
+        """False while the worker's own keys or clock are refused there."""
+        ...
+
+    @property
+    def standing(self) -> Collection[PartitionRun]:
+        """Partitions with documents that wait for a held function: no more of them is taken up."""
+        ...
+
     def put(self, job: Job) -> None:
         """Take a document."""
         ...
@@ -46,7 +57,7 @@ class Site(Protocol):
         ...
 
     async def room(self) -> None:
-        """Returns when `has_room`."""
+        """Returns when `has_room`, or when there is something in `standing`."""
         ...
 
     def drop_waiting(self) -> None:

@@ -11,6 +11,7 @@ from topics.codecs import json as codec
 from topics.codecs.errors import CodecError
 from workers.calls.throttle import Throttle
 from workers.engine.calling import Caller, Job
+from workers.engine.partition import PartitionRun
 from workers.metrics import THROTTLE_SECONDS, THROTTLE_WAITING, THROTTLE_WAITS
 from workers.model import Document
 from workers.pipeline.program import ThrottleSpec
@@ -26,6 +27,8 @@ class Throttled:
     in_flight = 0
     calls = 0
     at_once = THROTTLE_SLICE_RECORDS
+    is_ready = True
+    standing: frozenset[PartitionRun] = frozenset()
 
     def __init__(
         self, index: int, spec: ThrottleSpec, caller: Caller, *, is_first: bool,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from workers.pipeline.check import Checker, Fields
+from workers.pipeline.flow_fields import error_types
 from workers.pipeline.paths import fault
 from workers.pipeline.program import OnUnknown, RetrySpec
 from workers.pipeline.spec import StageSpec
@@ -35,8 +36,8 @@ def payload_field(checker: Checker, fields: Fields) -> tuple[StageSpec, ...] | N
     return checker.stages(fields.take("payload"), fields.at("payload"), PAYLOAD_STAGES)
 
 
-def retry_field(checker: Checker, fields: Fields) -> RetrySpec:
-    """`retry`: the bounds of all attempts together."""
+def retry_field(checker: Checker, fields: Fields, *, has_types: bool = False) -> RetrySpec:
+    """`retry`: the bounds of all attempts together. `has_types`: what is called names its errors."""
     default = RetrySpec()
     inner = fields.inner("retry")
     if inner is None:
@@ -46,7 +47,8 @@ def retry_field(checker: Checker, fields: Fields) -> RetrySpec:
     first = inner.seconds("base", default.base_seconds, MAX_RETRY_SECONDS)
     most = inner.seconds("cap", max(default.cap_seconds, first), MAX_RETRY_SECONDS)
     on_unknown = inner.choice("onUnknown", _ON_UNKNOWN, default.on_unknown)
+    types = error_types(checker, inner) if has_types else frozenset()
     inner.done()
     if most < first:
         checker.wrong(inner.at("cap"), f"{most:g} s, below the base of {first:g} s", "at least the base")
-    return RetrySpec(attempts, elapsed, first, most, on_unknown)
+    return RetrySpec(attempts, elapsed, first, most, on_unknown, types)

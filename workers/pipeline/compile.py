@@ -217,6 +217,9 @@ def _call_site(spec: CallSpec) -> CallSite:
         batch=spec.batch,
         identity_field=spec.identity_field,
         https=None if spec.https is None else compile_request(spec.https, spec.operator, spec.path),
+        hold=spec.hold,
+        breaker=spec.breaker,
+        rate_per_second=spec.rate_per_second,
     )
 
 

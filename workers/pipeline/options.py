@@ -6,11 +6,18 @@ The stages' own modules read and judge them; a test holds the names here against
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final, TypeAlias
+from dataclasses import replace
+from typing import Final
 
 from workers.pipeline.call_fields import DEFAULT_PARALLELISM, MAX_PARALLELISM, PAYLOAD_STAGES
-from workers.pipeline.program import RetrySpec
+from workers.pipeline.flow_fields import (
+    DEFAULT_ERROR_RATE,
+    DEFAULT_WINDOW_CALLS,
+    LEAST_WINDOW_CALLS,
+    MAX_WINDOW_CALLS,
+)
+from workers.pipeline.option import EXPRESSION, TEXT, Option, Schema, choice, duration
+from workers.pipeline.program import HoldSpec, RetrySpec
 from workers.pipeline.stages.external_function import (
     DEFAULT_BATCH_DELAY_SECONDS,
     DEFAULT_BATCH_RECORDS,
@@ -25,41 +32,8 @@ from workers.pipeline.stages.https import (
 from workers.pipeline.stages.throttle import MAX_RATE
 from workers.pipeline.wire import KEY_WRITERS
 
-Schema: TypeAlias = Mapping[str, Any]
-
-TEXT: Final[Schema] = {"type": "string", "minLength": 1}
-EXPRESSION: Final[Schema] = {"$ref": "#/$defs/expression"}
-DURATION: Final[Schema] = {"$ref": "#/$defs/duration"}
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One option. `schema` is a JSON Schema (`inner` makes it an object of further options), `kind` says the
-    same in words, `default` in the language's own spelling."""
-
-    name: str
-    kind: str
-    meaning: str
-    schema: Schema
-    is_required: bool = False
-    default: str = ""
-    inner: Sequence[Option] = ()
-
-
-def _words(*words: str) -> tuple[str, Schema]:
-    return " / ".join(words), {"enum": list(words)}
-
-
-def _choice(name: str, words: Sequence[str], meaning: str, default: str) -> Option:
-    kind, schema = _words(*words)
-    return Option(name, kind, meaning, schema, default=default)
-
-
-def _duration(name: str, meaning: str, default: str) -> Option:
-    return Option(name, "duration", meaning, DURATION, default=default)
-
-
 _RETRY: Final = RetrySpec()
+_HOLD: Final = HoldSpec()
 
 SOURCE: Final = (
     Option("connectionName", "text", "A Kafka connection.", TEXT, is_required=True),
@@ -90,20 +64,20 @@ SOURCE: Final = (
         "How records are read.",
         {},
         inner=(
-            _choice(
+            choice(
                 "auto_offset_reset",
                 ("latest", "end", "largest", "earliest", "beginning", "smallest"),
                 "Where a group without a committed offset begins.",
                 "latest",
             ),
             Option("group_id", "text", "The consumer group.", TEXT, default="one for the processor"),
-            _choice(
+            choice(
                 "keyFormat",
                 ("binData", "string", "json", "int", "long"),
                 'What `{$meta: "stream.source.key"}` gives.',
                 "binData",
             ),
-            _choice(
+            choice(
                 "keyFormatError",
                 ("dlq", "passThrough"),
                 "A record whose key is of another format is dead-lettered, or gets its key as binData.",
@@ -123,9 +97,9 @@ SOURCE: Final = (
 EXTERNAL_FUNCTION: Final = (
     Option("connectionName", "text", "An AWSLambda connection.", TEXT, is_required=True),
     Option("functionName", "text", "A name, name:alias, or a partial or full ARN.", TEXT, is_required=True),
-    _choice("execution", ("sync", "async"), "Whether the answer is waited for.", "sync"),
+    choice("execution", ("sync", "async"), "Whether the answer is waited for.", "sync"),
     Option("as", "path", "The field to set to the answer; not with async.", TEXT),
-    _choice(
+    choice(
         "onError",
         ("dlq", "ignore", "fail"),
         "What becomes of a document whose call failed: dead-lettered, passed on without `as`, or a processor "
@@ -147,7 +121,7 @@ EXTERNAL_FUNCTION: Final = (
         default=str(DEFAULT_PARALLELISM),
     ),
     Option("partitionBy", "expression", "Calls of one value never overlap.", EXPRESSION),
-    _duration("timeout", "What one attempt may take; left out, the function's own, where known.", "900s"),
+    duration("timeout", "What one attempt may take; left out, the function's own, where known.", "900s"),
     Option(
         "retry",
         "document",
@@ -161,19 +135,71 @@ EXTERNAL_FUNCTION: Final = (
                 {"type": "integer", "minimum": 1, "maximum": 100},
                 default=str(_RETRY.max_attempts),
             ),
-            _duration("maxElapsed", "What they may take together.", f"{_RETRY.max_elapsed_seconds:g}s"),
-            _duration("base", "The first wait.", f"{_RETRY.base_seconds:g}s"),
-            _duration("cap", "The longest wait.", f"{_RETRY.cap_seconds:g}s"),
-            _choice(
+            duration("maxElapsed", "What they may take together.", f"{_RETRY.max_elapsed_seconds:g}s"),
+            duration("base", "The first wait.", f"{_RETRY.base_seconds:g}s"),
+            duration("cap", "The longest wait.", f"{_RETRY.cap_seconds:g}s"),
+            choice(
                 "onUnknown",
                 ("retry", "onError"),
                 "A call that may have been worked on, though no answer came: sent again, or never "
                 "(docs/errors.md).",
                 _RETRY.on_unknown,
             ),
+            Option(
+                "retryOn",
+                "array of texts",
+                "Types of the function's own errors that are tried again.",
+                {"type": "array", "items": TEXT},
+            ),
         ),
     ),
-    _choice("response", ("body", "envelope"), "The function's answer, or all that Lambda answered.", "body"),
+    Option(
+        "hold",
+        "document",
+        "While nothing can work on the function, documents wait for it (docs/calls.md). With $https: beside "
+        "retryOn with connection.",
+        {},
+        inner=(
+            duration("timeout", "How long; not with `after: wait`.", f"{_HOLD.timeout_seconds / 60:g}m"),
+            choice(
+                "after",
+                ("onError", "fail", "wait"),
+                "Then each document follows `onError`, or the processor stops. wait: there is no end.",
+                _HOLD.after,
+            ),
+        ),
+    ),
+    Option(
+        "breaker",
+        "document",
+        "A hold also begins when so many calls end with errors of the function's own.",
+        {},
+        default="none",
+        inner=(
+            Option(
+                "errorRate",
+                "number",
+                "The share of the window that failed.",
+                {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+                default=f"{DEFAULT_ERROR_RATE:g}",
+            ),
+            Option(
+                "window",
+                "whole number",
+                "The last calls that count.",
+                {"type": "integer", "minimum": LEAST_WINDOW_CALLS, "maximum": MAX_WINDOW_CALLS},
+                default=str(DEFAULT_WINDOW_CALLS),
+            ),
+        ),
+    ),
+    Option(
+        "rate",
+        "text",
+        'Calls that may begin, as `"500/s"` or `"30/m"`, in each engine process.',
+        {"type": "string", "pattern": r"^\s*\d{1,6}(\.\d{1,3})?\s*/\s*[sm]\s*$"},
+        default="no limit",
+    ),
+    choice("response", ("body", "envelope"), "The function's answer, or all that Lambda answered.", "body"),
     Option(
         "batch",
         "document",
@@ -195,12 +221,12 @@ EXTERNAL_FUNCTION: Final = (
                 {"type": ["integer", "string"]},
                 default="what Lambda takes: 6,291,456 sync, 1,048,576 async",
             ),
-            _duration(
+            duration(
                 "maxDelay",
                 "From the first record of a batch until it is sent, full or not.",
                 f"{DEFAULT_BATCH_DELAY_SECONDS * 1000:g}ms",
             ),
-            _choice(
+            choice(
                 "contract",
                 ("records", "array", "kafkaEvent"),
                 "What request and answer look like.",
@@ -226,11 +252,17 @@ def _as_in_calls(name: str) -> Option:
     return next(option for option in EXTERNAL_FUNCTION if option.name == name)
 
 
+def _retry_of_requests() -> Option:
+    """Without the types of errors that only functions name."""
+    retry = _as_in_calls("retry")
+    return replace(retry, inner=[option for option in retry.inner if option.name != "retryOn"])
+
+
 HTTPS: Final = (
     Option("connectionName", "text", "An Https connection.", TEXT, is_required=True),
     Option("path", "expression", "Goes behind the connection's URL; must give a string.", EXPRESSION),
     Option("parameters", "document", "The query: names with numbers, strings or booleans.", _NAMED),
-    _choice("method", ("GET", "POST", "PUT", "PATCH", "DELETE"), "The request's method.", "GET"),
+    choice("method", ("GET", "POST", "PUT", "PATCH", "DELETE"), "The request's method.", "GET"),
     Option("headers", "document", "Names with strings, before the connection's of the same name.", _NAMED),
     Option("as", "path", "The field to set to the answer; required unless the stage is the last.", TEXT),
     Option(
@@ -264,8 +296,10 @@ HTTPS: Final = (
     ),
     replace(_as_in_calls("parallelism"), meaning="Requests at once."),
     replace(_as_in_calls("partitionBy"), meaning="Requests of one value never overlap."),
-    _duration("timeout", "`config.requestTimeoutSec` as a duration.", f"{DEFAULT_REQUEST_SECONDS}s"),
-    _as_in_calls("retry"),
+    duration("timeout", "`config.requestTimeoutSec` as a duration.", f"{DEFAULT_REQUEST_SECONDS}s"),
+    _retry_of_requests(),
+    _as_in_calls("hold"),
+    _as_in_calls("rate"),
     Option(
         "retryOn",
         "array",
@@ -297,7 +331,7 @@ THROTTLE: Final = (
 
 _EMIT_CONFIG: Final = (
     Option("key", "expression", "The record's key.", EXPRESSION, default="the source's"),
-    _choice("keyFormat", tuple(KEY_WRITERS), "How the key is written.", "by the value's type"),
+    choice("keyFormat", tuple(KEY_WRITERS), "How the key is written.", "by the value's type"),
     Option(
         "headers",
         "expression",
@@ -306,14 +340,14 @@ _EMIT_CONFIG: Final = (
         default="the source's",
     ),
     Option("tombstoneWhen", "expression", "Where it is true, the value is null.", EXPRESSION),
-    _choice(
+    choice(
         "outputFormat",
         ("relaxedJson", "canonicalJson", "basicJson"),
         "How values that JSON does not have are written.",
         "relaxedJson",
     ),
-    _choice("dateFormat", ("default", "ISO8601"), "How dates are written.", "default"),
-    _choice(
+    choice("dateFormat", ("default", "ISO8601"), "How dates are written.", "default"),
+    choice(
         "compression_type", ("none", "gzip", "snappy", "lz4", "zstd"), "Of the producer's batches.", "lz4"
     ),
     Option(
@@ -347,22 +381,3 @@ OPTIONS: Final[Mapping[str, Sequence[Option]]] = {
     "$emit": EMIT,
 }
 """By stage, in the order the docs print them."""
-
-
-def schema_of(options: Sequence[Option]) -> dict[str, Any]:
-    """A JSON Schema of an object with these options and no others."""
-    found: dict[str, Any] = {
-        "type": "object",
-        "properties": {option.name: _property(option) for option in options},
-        "additionalProperties": False,
-    }
-    required = [option.name for option in options if option.is_required]
-    return {**found, "required": required} if required else found
-
-
-def _property(option: Option) -> dict[str, Any]:
-    schema = schema_of(option.inner) if option.inner else option.schema
-    default = f" Default: {option.default}." if option.default else ""
-    if "$ref" in schema:  # editors of draft 7 ignore what stands beside a reference
-        return {"allOf": [dict(schema)], "description": option.meaning + default}
-    return {**schema, "description": option.meaning + default}

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
 from workers.model import Document, Dropped, Emission, Headers, Many, Meta, Refused
+from workers.settings import HOLD_TIMEOUT_SECONDS
 
 Outcome = Document | Dropped | Refused | Many
 OnError = Literal["dlq", "ignore", "fail"]
@@ -81,13 +82,36 @@ both were just made for this record and nobody else holds them."""
 class RetrySpec:
     """`retry` of a call site: attempts in all (the first included) and the time they may take together.
 
-    `on_unknown` onError: what may have been worked on without our having the answer is never sent again."""
+    `on_unknown` onError: what may have been worked on without our having the answer is never sent again.
+    `retry_on`: types of the function's own errors that are tried again, too."""
 
     max_attempts: int = 5
     max_elapsed_seconds: float = 120.0
     base_seconds: float = 0.1
     cap_seconds: float = 20.0
     on_unknown: OnUnknown = "retry"
+    retry_on: frozenset[str] = frozenset()
+
+
+AfterHold = Literal["onError", "fail", "wait"]
+
+
+@dataclass(frozen=True, slots=True)
+class HoldSpec:
+    """`hold` of a call site: how long documents wait for a function that cannot be called, and what becomes
+    of them then."""
+
+    timeout_seconds: float = HOLD_TIMEOUT_SECONDS
+    after: AfterHold = "onError"
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerSpec:
+    """`breaker` of a call site: a hold begins when at least `error_rate` of the last `window_calls` calls
+    ended with an error of the function's own."""
+
+    error_rate: float
+    window_calls: int
 
 
 Contract = Literal["records", "array", "kafkaEvent"]
@@ -144,7 +168,8 @@ class CallSite:
     expression fails: that document is dead-lettered and not called. `sets_meta`: a later stage reads
     `stream.externalFunction`, which the call must leave in the document's meta. `identity_field` is the field
     of what is sent that gets the record's id. `sends_source`: what is sent is the record's value as it came,
-    because nothing before the call changes documents.
+    because nothing before the call changes documents. `rate_per_second` bounds the calls that begin, in one
+    process; None is no bound.
     """
 
     path: str
@@ -166,6 +191,9 @@ class CallSite:
     identity_field: str | None = None
     sends_source: bool = False
     https: HttpsSpec | None = None
+    hold: HoldSpec = field(default_factory=HoldSpec)
+    breaker: BreakerSpec | None = None
+    rate_per_second: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ from workers.pipeline.compile import compile_expression, compile_stages
 from workers.pipeline.eval_stages import EVAL_STAGES
 from workers.pipeline.eval_stages.accumulate import ACCUMULATORS
 from workers.pipeline.nodes import Operator
-from workers.pipeline.options import OPTIONS, Option
+from workers.pipeline.option import Option
+from workers.pipeline.options import OPTIONS
 from workers.pipeline.reference_data import EDGE_EXAMPLES, QUERIES, STAGE_ERRORS, STAGE_INPUT
 from workers.pipeline.spec import StageType
 from workers.pipeline.values import MISSING, is_number, type_name

@@ -11,6 +11,8 @@ from workers.model import Document, Refused
 from workers.pipeline.nodes import Const, Emitting, Node, Scope
 from workers.pipeline.program import (
     BatchSpec,
+    BreakerSpec,
+    HoldSpec,
     Method,
     OnError,
     ProducerOptions,
@@ -152,6 +154,9 @@ class CallSpec:
     operator: str = "$externalFunction"
     https: RequestSpec | None = None
     warnings: tuple[str, ...] = ()
+    hold: HoldSpec = field(default_factory=HoldSpec)
+    breaker: BreakerSpec | None = None
+    rate_per_second: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from workers.appfolder import FORMATS, read_text
 from workers.appfolder.schema import SCHEMAS, connections_schema, processor_schema
 from workers.errors import Invalid
 from workers.pipeline import OPERATORS, STAGES, compile_processor
-from workers.pipeline.options import EMIT_BESIDE, OPTIONS, Option
+from workers.pipeline.option import Option
+from workers.pipeline.options import EMIT_BESIDE, OPTIONS
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 PROCESSOR, CONNECTIONS = processor_schema(), connections_schema()

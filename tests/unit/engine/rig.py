@@ -21,6 +21,7 @@ from topics.headers import DEAD_LETTER
 from workers.adapters.error_file import shipped_errors
 from workers.counting import Metrics
 from workers.emit.dead_letter import DeadLetterPolicy
+from workers.engine.holding import ProbePace
 from workers.engine.intake import Intake
 from workers.engine.letters import LetterSettings
 from workers.engine.processor import Parts, Processor, ProcessorSettings
@@ -49,6 +50,8 @@ SECOND: Final = TopicPartition(TOPIC, 1)
 QUICK: Final = RetrySpec(max_attempts=3, max_elapsed_seconds=5.0, base_seconds=0.001, cap_seconds=0.002)
 
 TRANSACTIONS: Final = TransactionSettings("orders", 0.001, 1_000, 10_000, 1_000_000)
+QUICKLY: Final = ProbePace(0.002, 0.005)
+NEVER: Final = ProbePace(1e6, 1e6)
 SETTINGS: Final = ProcessorSettings(
     name="orders",
     dead_letters=LetterSettings(DEAD, DeadLetterPolicy("orders")),
@@ -231,8 +234,8 @@ def build(
     capacity: int = 100_000,
     exactly_once: bool = False,
 ) -> Rig:
-    """A rig whose processor was not started yet. `clients` among the settings: one for each call, where
-    functions are not enough."""
+    """A rig whose processor was not started yet. Among the settings: `clients`, one for each call, where
+    functions are not enough; `pace` of the probes."""
     cluster, metrics, invoker = FakeCluster(), Metrics(with_process=False), FakeInvoker()
     cluster.create(TOPIC, partitions)
     producer = FakeProducer(capacity)
@@ -242,11 +245,12 @@ def build(
     if exactly_once:
         transactions = FakeTransactions(cluster)
         changes.setdefault("transactions", TRANSACTIONS)
+    pace: ProbePace = changes.pop("pace", QUICKLY)
     clients: tuple[Client, ...] = changes.pop("clients", (invoker,) * len(program.calls))
     processor = Processor(
         program,
         replace(SETTINGS, **changes),
-        Parts(producer, producer, clients, metrics, shipped_errors(), transactions),
+        Parts(producer, producer, clients, metrics, shipped_errors(), transactions, pace),
         crashes.append,
     )
     intake = Intake(asyncio.get_running_loop(), processor, SETTINGS.revoke_drain_seconds)

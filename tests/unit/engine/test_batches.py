@@ -158,7 +158,7 @@ async def test_a_batch_that_fails_as_a_whole_is_split_down_to_the_guilty_record(
             return InvokeAnswer(413, b"", error_type="RequestTooLargeException")
         return InvokeAnswer(400, b"", error_type="InvalidRequestContentException")
 
-    async with running(calling_program(batched(8, parallelism=1))) as rig:
+    async with running(calling_program(batched(8, parallelism=1, delay=1.0))) as rig:
         rig.invoker.script("f", poisoned)
         rig.give(*({"id": n} for n in range(8)))
         await rig.all_committed(8)
@@ -173,18 +173,21 @@ async def test_a_batch_that_fails_as_a_whole_is_split_down_to_the_guilty_record(
 
 
 async def test_a_throttled_batch_is_tried_again_as_a_whole() -> None:
-    """One attempt of each record; the context counts it; ids are the same; attempts are bounded."""
-    async with running(calling_program(batched())) as rig:
-        rig.invoker.program(
-            "f", Behaviour(outcome="error", status=429, error_type="TooManyRequestsException")
-        )
+    """The context counts each attempt, ids are the same; as many as it takes, within `maxElapsed`."""
+    refusals = [InvokeAnswer(429, b"", error_type="TooManyRequestsException")] * 4
+
+    def throttled(request: InvokeRequest) -> bytes | InvokeAnswer:
+        return refusals.pop() if refusals else by_record(lambda _: {"result": "ok", "value": 1})(request)
+
+    async with running(calling_program(batched(delay=1.0))) as rig:
+        rig.invoker.script("f", throttled)
         rig.give(*({"id": n} for n in range(4)))
         await rig.all_committed(4)
-        assert sizes(rig) == [4, 4, 4]
+        assert sizes(rig) == [4] * 5
         found = contexts(rig)
-        assert [(one["attempt"], one["count"]) for one in found] == [(1, 4), (2, 4), (3, 4)]
+        assert [(one["attempt"], one["count"]) for one in found] == [(n, 4) for n in range(1, 6)]
         assert len({one["id"] for one in found}) == 1
-        assert [letter["errInfo"]["attempts"] for letter in rig.letters()] == [3] * 4
+        assert not rig.letters()
 
 
 async def test_attempts_of_an_earlier_owner_count() -> None:

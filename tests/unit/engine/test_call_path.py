@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.lambda_behaviour import THROTTLED, Behaviour, Fate
+from tests.fakes.lambda_behaviour import Behaviour, Fate
 from tests.unit.engine.rig import (
     DEAD,
     FIRST,
@@ -133,8 +133,7 @@ async def test_attempts_are_bounded() -> None:
     ("behaviour", "error_class", "attempts"),
     [
         (Behaviour(outcome="function_error", error_type="Boom"), "Boom", 1),
-        (THROTTLED, "TooManyRequestsException", 3),
-        (Behaviour(outcome="error", status=403, error_type="AccessDenied"), "AccessDenied", 1),
+        (Behaviour(outcome="error", status=418, error_type="Teapot"), "Teapot", 1),
         (Behaviour(outcome="drop_before"), "NotSent", 3),
         (Behaviour(outcome="drop_after"), "UnknownOutcome", 3),
         (Behaviour(outcome="hang"), "TimedOut", 3),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.lambda_behaviour import THROTTLED
+from tests.fakes.lambda_behaviour import THROTTLED, Behaviour
 from tests.unit.engine.rig import Rig, running
 from workers.pipeline import compile_processor
 from workers.pipeline.program import Program
@@ -63,7 +63,7 @@ async def test_a_later_call_replaces_what_an_earlier_one_left() -> None:
 async def test_an_ignored_failure_is_known_too() -> None:
     """`onError: ignore` leaves how often it was tried."""
     async with running(program(call(onError="ignore"), ALL)) as rig:
-        rig.invoker.program("f", replace(THROTTLED, retry_after_seconds=None))
+        rig.invoker.program("f", Behaviour(outcome="error", status=500))
         (result,) = await results(rig, {"id": 1})
         assert result["call"]["attempts"] == 3
 

@@ -321,7 +321,7 @@ async def test_a_place_of_a_call_site_that_dies_ends_the_worker(monkeypatch: pyt
     rig = build(calling_program(site()))
     crew = Crew([rig])
     for fanout in rig.processor.fanouts:
-        monkeypatch.setattr(fanout, "_on_crash", crew.worker.crashed)
+        monkeypatch.setattr(fanout._places, "_on_crash", crew.worker.crashed)  # type: ignore[attr-defined]
 
     def planted(*_: object) -> None:
         raise ZeroDivisionError

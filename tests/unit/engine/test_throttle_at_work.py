@@ -67,9 +67,15 @@ class After:
 def throttled(spec: ThrottleSpec, *, is_first: bool = True) -> tuple[Throttled, After, PartitionRun]:
     clock, crashes = Clock(), list[BaseException]()
     after = After(clock)
-    caller = Caller("p", Metrics(with_process=False), lambda _index: after, crashes.append, shipped_errors())
+    caller = Caller(
+        "p", Metrics(with_process=False), lambda _index: after, crashes.append, shipped_errors(), _not_stopped
+    )
     run = PartitionRun(FIRST, Position(0), lambda *_: None)
     return Throttled(0, spec, caller, is_first=is_first, clock=clock, sleep=clock.sleep), after, run
+
+
+def _not_stopped(reason: str) -> None:
+    raise AssertionError(reason)
 
 
 class Record:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.fakes.lambda_behaviour import Behaviour
+from tests.unit.engine import rig as rigs
 from tests.unit.engine.batch_sites import batched, sizes
 from tests.unit.engine.rig import QUICK, calling_program, running, site
 from workers.errors import NotSent, TimedOut, UnknownOutcome
@@ -57,14 +58,16 @@ async def test_what_was_not_sent_is_tried_again_all_the_same() -> None:
 
 
 async def test_refused_credentials_are_tried_once_more() -> None:
-    """The client fetches fresh ones before the next attempt; a third would tell nothing new."""
+    """The client fetches fresh ones before the next attempt; a third would tell nothing new. The worker says
+    that it is not ready, and the document waits."""
     expired = Behaviour(outcome="error", status=403, error_type="ExpiredTokenException")
-    async with running(calling_program(site())) as rig:
+    async with running(calling_program(site()), settings={"pace": rigs.NEVER}) as rig:
         rig.invoker.program("f", expired)
         rig.give({"id": 1})
-        await rig.all_committed(1)
-        (letter,) = rig.letters()
-        assert (letter["errInfo"]["attempts"], letter["errInfo"]["scope"]) == (2, "worker")
+        await rig.until(lambda: not rig.processor.status().ready)
+        await rig.rest()
+        assert len(rig.invoked()) == 2
+        assert (rig.committed(), rig.letters()) == (0, [])
 
 
 async def test_a_single_record_is_the_scope_of_what_cannot_be_split() -> None:

@@ -9,7 +9,7 @@ import pytest
 from workers.errors import Invalid
 from workers.model import Refused
 from workers.pipeline import compile_processor, compile_stages
-from workers.pipeline.program import BatchSpec, CallSite, Program, RetrySpec
+from workers.pipeline.program import BatchSpec, BreakerSpec, CallSite, HoldSpec, Program, RetrySpec
 
 SOURCE = {"$source": {"connectionName": "kafka", "topic": "orders"}}
 EMIT = {"$emit": {"connectionName": "kafka", "topic": "results"}}
@@ -40,6 +40,23 @@ def test_a_minimal_call_has_the_defaults_of_the_design() -> None:
     assert (found.parallelism, found.response, found.retry) == (64, "body", RetrySpec())
     assert found.payload is None
     assert found.path == "pipeline[1].$externalFunction"
+
+
+def test_flow_control_reaches_the_call_site() -> None:
+    """`hold`, `breaker`, `rate` and `retry.retryOn`; left out: five minutes, no breaker, no bound."""
+    plain = site({"as": "answer"})
+    assert (plain.hold, plain.breaker, plain.rate_per_second) == (HoldSpec(300.0, "onError"), None, None)
+    found = site(
+        {
+            "hold": {"timeout": "10s", "after": "fail"},
+            "breaker": {"errorRate": 0.5, "window": 20},
+            "rate": "30/m",
+            "retry": {"retryOn": ["TransientError"]},
+        }
+    )
+    assert (found.hold, found.breaker) == (HoldSpec(10.0, "fail"), BreakerSpec(0.5, 20))
+    assert (found.rate_per_second, found.retry.retry_on) == (0.5, {"TransientError"})
+    assert site({"breaker": {}, "rate": "500/s"}).breaker == BreakerSpec(0.2, 200)
 
 
 def test_every_field_reaches_the_call_site() -> None:
@@ -222,7 +239,17 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"batch": {"contract": "kafkaEvent"}, "as": "x"},
         ".as: 'as' with the batch contract kafkaEvent; no `as`",
     ),
-    ({"hold": {}}, ".hold: 'hold' is not in Penstock yet"),
+    ({"retry": {"retryOn": "Boom"}}, ".retry.retryOn: the text 'Boom'; an array of error types"),
+    ({"retry": {"retryOn": ["Boom", 1]}}, ".retry.retryOn[1]: 1; the type of an error"),
+    ({"hold": {"timeout": "0s"}}, ".hold.timeout: the text '0s'; a duration above 0"),
+    ({"hold": {"after": "dlq"}}, ".hold.after: the text 'dlq'; one of onError, fail, wait"),
+    ({"hold": {"after": "wait", "timeout": "5m"}}, ".hold.timeout: 'timeout' beside after wait; no timeout"),
+    ({"hold": {"until": "5m"}}, ".hold.until: $externalFunction.hold has no field 'until'"),
+    ({"breaker": {"errorRate": 20}}, ".breaker.errorRate: 20; a share above 0"),
+    ({"breaker": {"window": 1}}, ".breaker.window: 1; a whole number from 10 to 100000"),
+    ({"rate": 500}, ".rate: 500; a rate such as"),
+    ({"rate": "500/h"}, ".rate: the text '500/h'; a rate such as"),
+    ({"rate": "0/s"}, ".rate: the text '0/s'; a rate such as"),
     ({"idempotency": {}}, ".idempotency: the field 'field' is missing"),
     ({"idempotency": {"field": "a.b"}}, ".idempotency.field: 'a.b'; one field of the payload, without dots"),
     ({"idempotency": {"field": "$a"}}, ".idempotency.field:"),

@@ -14,6 +14,7 @@ from workers.pipeline.call_fields import (
     retry_field,
 )
 from workers.pipeline.check import Checker, Fields
+from workers.pipeline.flow_fields import breaker_field, hold_field, rate_field
 from workers.pipeline.nodes import Node
 from workers.pipeline.parse import describe
 from workers.pipeline.paths import fault
@@ -39,9 +40,6 @@ MIN_BATCH_BYTES: Final = 1_024
 _ARN: Final = r"(?:(?:arn:aws[a-z-]*:lambda:[a-z0-9-]+:)?(?:[0-9]{12}|account-id):function:)?"
 _FUNCTION: Final = re.compile(_ARN + r"[A-Za-z0-9_/-]{1,140}(?::(?:\$LATEST|[A-Za-z0-9_-]{1,128}))?")
 
-_NOT_YET: Final[Mapping[str, str]] = {
-    "hold": "`onError` applies to each document",
-}
 _EXECUTIONS: Final[Mapping[str, Literal["sync", "async"]]] = {"sync": "sync", "async": "async"}
 _ON_ERROR: Final[Mapping[str, OnError]] = {"dlq": "dlq", "ignore": "ignore", "fail": "fail"}
 _RESPONSES: Final[Mapping[str, Literal["body", "envelope"]]] = {"body": "body", "envelope": "envelope"}
@@ -62,7 +60,6 @@ def parse_external_function(checker: Checker, spec: Any, path: str) -> CallSpec 
     as_path = _as(checker, fields, execution)
     on_error = fields.choice("onError", _ON_ERROR, "dlq")
     payload = payload_field(checker, fields)
-    fields.refuse(_NOT_YET)
     given = fields.has("parallelism")
     parallelism = fields.whole("parallelism", DEFAULT_PARALLELISM, 1, MAX_PARALLELISM)
     if given and parallelism > 1 and execution == "async":
@@ -72,7 +69,9 @@ def parse_external_function(checker: Checker, spec: Any, path: str) -> CallSpec 
     partition_by = _partition_by(checker, fields, execution, parallelism)
     usual = ACCEPT_SECONDS if execution == "async" else FUNCTION_RUN_SECONDS
     timeout = fields.seconds("timeout", usual, MAX_TIMEOUT_SECONDS)
-    retry = retry_field(checker, fields)
+    retry = retry_field(checker, fields, has_types=True)
+    hold, breaker = hold_field(checker, fields), breaker_field(checker, fields)
+    rate = rate_field(checker, fields)
     response = fields.choice("response", _RESPONSES, "body")
     batch = _batch(checker, fields, execution)
     if batch is not None:
@@ -97,6 +96,9 @@ def parse_external_function(checker: Checker, spec: Any, path: str) -> CallSpec 
         response=response,
         batch=batch,
         identity_field=identity_field,
+        hold=hold,
+        breaker=breaker,
+        rate_per_second=rate,
     )
 
 

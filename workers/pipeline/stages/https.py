@@ -14,6 +14,7 @@ from workers.pipeline.call_fields import (
     retry_field,
 )
 from workers.pipeline.check import Checker, Fields
+from workers.pipeline.flow_fields import hold_field, rate_field
 from workers.pipeline.http_text import (
     OWN_HEADERS,
     is_header_name,
@@ -23,7 +24,7 @@ from workers.pipeline.http_text import (
 )
 from workers.pipeline.nodes import Const, Node
 from workers.pipeline.parse import describe
-from workers.pipeline.program import Method, OnError, RetryOn
+from workers.pipeline.program import HoldSpec, Method, OnError, RetryOn
 from workers.pipeline.spec import CallSpec, RequestSpec
 from workers.pipeline.values import type_name
 
@@ -68,6 +69,7 @@ def parse_https(checker: Checker, spec: Any, path: str, *, is_last: bool) -> Cal
     timeout = _timeout(checker, fields, request)
     retry = retry_field(checker, fields)
     retry_on = _retry_on(checker, fields)
+    hold, rate = _hold(checker, fields, retry_on), rate_field(checker, fields)
     fields.done()
     if len(checker.problems) > before or connection is None:
         return None
@@ -97,6 +99,8 @@ def parse_https(checker: Checker, spec: Any, path: str, *, is_last: bool) -> Cal
             retry_on=retry_on,
         ),
         warnings=warnings,
+        hold=hold,
+        rate_per_second=rate,
     )
 
 
@@ -217,6 +221,14 @@ def _retry_on(checker: Checker, fields: Fields) -> RetryOn | None:
         else:
             checker.wrong(f"{place}[{at}]", describe(one), _RETRY_RULE)
     return frozenset(found)
+
+
+def _hold(checker: Checker, fields: Fields, retry_on: RetryOn | None) -> HoldSpec:
+    """What `retryOn` does not name is no fault to wait for."""
+    if fields.has("hold") and (retry_on is None or "connection" not in retry_on):
+        expected = "retryOn with `connection`: it is what is waited for; without it the processor stops"
+        checker.wrong(fields.at("hold"), "'hold' without retryOn: [connection]", expected)
+    return hold_field(checker, fields)
 
 
 def _fixed(checker: Checker, node: Node | None, place: str) -> Const | None:
