@@ -104,6 +104,8 @@ class AwsSession:
     def current(self) -> Credentials | None:
         """The keys to sign with now; None when they have yet to be fetched or have run out. Never blocks."""
         if not self._static and self._loading is None and time.monotonic() >= self._look_at:
+            if self._renewing is not None and self._renewing.refresh_needed(refresh_in=0):
+                self._frozen = None  # nothing was called for longer than they live
             self._load()
         return self._frozen
 
@@ -360,7 +362,8 @@ def _in_words(connection: AwsConnection) -> Iterator[None]:
         text = f"connection {connection.name}: cannot {doing}: {error.response['Error'].get('Message', code)}"
         is_lasting = code in _REFUSALS
         raise (_refusal(connection, f"{text} ({code})") if is_lasting else NoCredentials(text)) from None
-    except (BotoCoreError, CredentialRetrievalError, OSError) as error:
+    except (BotoCoreError, CredentialRetrievalError, OSError, RuntimeError) as error:
+        # A RuntimeError is how botocore says that what it just fetched has ended already.
         raise NoCredentials(f"connection {connection.name}: cannot {doing}: {error}") from None
 
 

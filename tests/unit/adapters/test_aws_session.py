@@ -21,7 +21,7 @@ from workers.adapters.aws_connection import AwsConnection
 from workers.adapters.aws_session import PLACEHOLDER, AwsSession, open_session
 from workers.adapters.lambda_http import LambdaEndpoint, LambdaInvoker
 from workers.adapters.sigv4 import Credentials
-from workers.errors import Invalid, NotSent, ProcessorFailed
+from workers.errors import Invalid, NoCredentials, NotSent, ProcessorFailed
 from workers.ports import InvokeRequest
 
 ROLE = "arn:aws:iam::123456789012:role/penstock"
@@ -226,6 +226,29 @@ async def test_expired_keys_are_never_used(sts: StsStub, opened: list[AwsSession
         session._look_at = 0.0
         await until(lambda: session.current() is None)
     with pytest.raises(ProcessorFailed):
+        await session.fetch()
+
+
+async def test_keys_that_ended_while_nothing_was_called_sign_nothing(
+    sts: StsStub, opened: list[AwsSession], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first call after a rest of two hours waits for new keys; it is not sent with the old ones first."""
+    monkeypatch.setattr(aws_session, "LOOK_EVERY_SECONDS", 0.0)
+    session = open_session(ASSUMING)
+    opened.append(session)
+    first = await session.fetch()
+    sts.clock_offset_seconds = session._clock.skew_seconds = 7_200.0
+    assert session.current() is None
+    second = await session.fetch()
+    assert (first.session_token, second.session_token) == ("token-1", "token-2")
+
+
+async def test_a_session_that_has_ended_when_it_comes_is_none(sts: StsStub, opened: list[AwsSession]) -> None:
+    """A clock between us and STS that nobody can explain: no keys for now, in words."""
+    sts.lifetime_seconds = -60
+    session = open_session(ASSUMING)
+    opened.append(session)
+    with pytest.raises(NoCredentials, match="connection prod: cannot assume role .* still expired"):
         await session.fetch()
 
 
