@@ -12,6 +12,13 @@
 {{- if hasSuffix "SSL" $protocol }}true{{ end }}
 {{- end }}
 
+{{/* connection -> the region of AWS_MSK_IAM: what it says, or the names of MSK's brokers. */}}
+{{- define "penstock.keda.region" -}}
+{{- $said := dig "authentication" "region" "" . }}
+{{- $host := regexFind "\\.kafka(-serverless)?\\.[a-z0-9-]+\\.amazonaws\\.com" (toString .bootstrapServers) }}
+{{- $said | default (regexReplaceAll "^\\.kafka(-serverless)?\\.([a-z0-9-]+)\\..*$" $host "${2}") }}
+{{- end }}
+
 {{/*
 connection -> JSON {secretTargetRef, configMapTargetRef, plain}: what a TriggerAuthentication takes of it. `plain` are
 texts that no secret holds; the chart puts them into one, as KEDA reads these parameters from nowhere else.
@@ -57,7 +64,7 @@ texts that no secret holds; the chart puts them into one, as KEDA reads these pa
 {{- if not $isIam }}{{- $_ := set $metadata "version" $scaling.lag.version }}{{- end }}
 {{- with $mechanism }}{{- $_ := set $metadata "sasl" (include "penstock.keda.sasl" .) }}{{- end }}
 {{- if include "penstock.keda.tls" $connection }}{{- $_ := set $metadata "tls" "enable" }}{{- end }}
-{{- if $isIam }}{{- $_ := set $metadata "awsRegion" (dig "authentication" "region" "" $connection) }}{{- end }}
+{{- if $isIam }}{{- $_ := set $metadata "awsRegion" (include "penstock.keda.region" $connection) }}{{- end }}
 {{- $trigger := dict "type" ($isIam | ternary "apache-kafka" "kafka") "metadata" $metadata }}
 {{- if $keda.authenticationRef }}
 {{- $_ := set $trigger "authenticationRef" (dict "name" $keda.authenticationRef "kind" $keda.authenticationKind) }}
