@@ -13,7 +13,8 @@ from tests.scenarios.world import World, until
 @pytest.mark.kafka
 def test_a_failing_document_stops_its_processor_and_no_other(world: World) -> None:
     """Document 50 of 100 fails: results are those before it at most, the committed offset is not past it, the
-    state says why once its restarts of 3 s were in vain; the other processor of the worker handles everything, before and after."""
+    state says why once its restarts of 3 s were in vain; the other processor of the worker handles
+    everything, before and after."""
     fails = {"outcome": "function_error", "error_type": "Error", "message": "document 50"}
     world.start_stub(f={"outcome": "echo"}, bad=fails)
     source, results, dead = world.topic("in"), world.topic("out"), world.topic("dead")

@@ -95,9 +95,9 @@ def begun(world: World, account: Account, **options: Any) -> Story:
 @pytest.mark.kafka
 @pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
 def test_a_role_that_comes_back_costs_no_record(world: World, account: Account, delivery: str) -> None:
-    """Revoked, and records come while its last session ends: the processor starts again and again, the worker says 503 and why,
-    the neighbour goes on. Restored: every record is a result once, in order, none is dead-lettered, and the
-    worker is ready again."""
+    """Revoked, and records come while its last session ends: the processor starts again and again, the worker
+    says 503 and why, the neighbour goes on. Restored: every record is a result once, in order, none is
+    dead-lettered, and the worker is ready again."""
     made = begun(world, account, delivery=delivery)
     account.revoke()
     number = 50

@@ -248,7 +248,7 @@ async def test_a_session_that_has_ended_when_it_comes_is_none(sts: StsStub, open
     sts.lifetime_seconds = -60
     session = open_session(ASSUMING)
     opened.append(session)
-    with pytest.raises(NoCredentials, match="connection prod: cannot assume role .* still expired"):
+    with pytest.raises(NoCredentials, match=r"connection prod: cannot assume role .* still expired"):
         await session.fetch()
 
 
