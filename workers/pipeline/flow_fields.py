@@ -27,19 +27,16 @@ _RATE: Final = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*/\s*(s|m)")
 _RATE_RULE: Final = 'a rate such as "500/s" or "30/m", from 1/m to 100000/s'
 
 
-def hold_field(checker: Checker, fields: Fields) -> HoldSpec:
-    """`hold`: how long documents wait for a function on which nothing can work now, and what comes then."""
+def hold_field(fields: Fields) -> HoldSpec:
+    """`hold`: how long documents wait for a function on which nothing can work now, and what comes then. With
+    `after: wait` nothing does: the same `timeout` may stand beside each of the three."""
     default = HoldSpec()
     inner = fields.inner("hold")
     if inner is None:
         return default
-    has_timeout = inner.has("timeout")
     timeout = inner.seconds("timeout", default.timeout_seconds, MAX_HOLD_SECONDS)
     after = inner.choice("after", _AFTER, default.after)
     inner.done()
-    if has_timeout and after == "wait":
-        expected = "no timeout: with after wait documents wait until the function works"
-        checker.wrong(inner.at("timeout"), "'timeout' beside after wait", expected)
     return HoldSpec(timeout, after)
 
 

@@ -160,7 +160,7 @@ EXTERNAL_FUNCTION: Final = (
         "retryOn with connection.",
         {},
         inner=(
-            duration("timeout", "How long; not with `after: wait`.", f"{_HOLD.timeout_seconds / 60:g}m"),
+            duration("timeout", "How long; unused with `after: wait`.", f"{_HOLD.timeout_seconds / 60:g}m"),
             choice(
                 "after",
                 ("onError", "fail", "wait"),

@@ -57,6 +57,8 @@ def test_flow_control_reaches_the_call_site() -> None:
     assert (found.hold, found.breaker) == (HoldSpec(10.0, "fail"), BreakerSpec(0.5, 20))
     assert (found.rate_per_second, found.retry.retry_on) == (0.5, {"TransientError"})
     assert site({"breaker": {}, "rate": "500/s"}).breaker == BreakerSpec(0.2, 200)
+    for after in ("onError", "fail", "wait"):  # the same timeout may stand beside each
+        assert site({"hold": {"timeout": "10s", "after": after}}).hold.after == after
 
 
 def test_every_field_reaches_the_call_site() -> None:
@@ -243,7 +245,6 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"retry": {"retryOn": ["Boom", 1]}}, ".retry.retryOn[1]: 1; the type of an error"),
     ({"hold": {"timeout": "0s"}}, ".hold.timeout: the text '0s'; a duration above 0"),
     ({"hold": {"after": "dlq"}}, ".hold.after: the text 'dlq'; one of onError, fail, wait"),
-    ({"hold": {"after": "wait", "timeout": "5m"}}, ".hold.timeout: 'timeout' beside after wait; no timeout"),
     ({"hold": {"until": "5m"}}, ".hold.until: $externalFunction.hold has no field 'until'"),
     ({"breaker": {"errorRate": 20}}, ".breaker.errorRate: 20; a share above 0"),
     ({"breaker": {"window": 1}}, ".breaker.window: 1; a whole number from 10 to 100000"),

@@ -70,7 +70,7 @@ def parse_external_function(checker: Checker, spec: Any, path: str) -> CallSpec 
     usual = ACCEPT_SECONDS if execution == "async" else FUNCTION_RUN_SECONDS
     timeout = fields.seconds("timeout", usual, MAX_TIMEOUT_SECONDS)
     retry = retry_field(checker, fields, has_types=True)
-    hold, breaker = hold_field(checker, fields), breaker_field(checker, fields)
+    hold, breaker = hold_field(fields), breaker_field(checker, fields)
     rate = rate_field(checker, fields)
     response = fields.choice("response", _RESPONSES, "body")
     batch = _batch(checker, fields, execution)

@@ -228,7 +228,7 @@ def _hold(checker: Checker, fields: Fields, retry_on: RetryOn | None) -> HoldSpe
     if fields.has("hold") and (retry_on is None or "connection" not in retry_on):
         expected = "retryOn with `connection`: it is what is waited for; without it the processor stops"
         checker.wrong(fields.at("hold"), "'hold' without retryOn: [connection]", expected)
-    return hold_field(checker, fields)
+    return hold_field(fields)
 
 
 def _fixed(checker: Checker, node: Node | None, place: str) -> Const | None:
