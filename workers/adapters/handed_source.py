@@ -119,7 +119,8 @@ class HandedSource:
         self._acknowledge, self._forget = acknowledge, forget
         self._takes: Takes | None = None
         self._held: dict[TopicPartition, _Held] = {}
-        self._left: object = None
+        self._left = object()
+        """The generation that was given up last."""
         self._records = self._bytes = 0
         self._is_quiet = False
         self._room = asyncio.Event()
