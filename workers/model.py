@@ -91,11 +91,12 @@ class Many:
 
 @dataclass(frozen=True, slots=True)
 class Emission:
-    """One record to produce, as the `$emit` stage's expressions made it for one document."""
+    """One record to produce, as the `$emit` stage's expressions made it for one document. Value and key are
+    bytes, or, where they have a schema, what its serializer takes."""
 
     topic: str
-    value: bytes | None
-    key: bytes | None
+    value: Any
+    key: Any
     headers: Headers | None
 
 

@@ -166,6 +166,9 @@ class Writer:
             and (name := _STRATEGIES[schema.strategy](SerializationContext(topic, place), schema.record))
         ]
 
+    def refusal(self, subject: Subject) -> str:
+        return self._shelf.refusal(subject)
+
     def write(self, topic: str, value: Any, key: Any) -> tuple[bytes | None, bytes | None]:
         return self._written(MessageField.VALUE, topic, value), self._written(MessageField.KEY, topic, key)
 

@@ -10,7 +10,7 @@ Where JSON and BSON differ:
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import MutableSequence
 from typing import Any, Final
 
 import orjson
@@ -18,6 +18,7 @@ from bson import Code
 
 from topics.codecs.ejson import Malformed, resolve
 from topics.codecs.errors import Kind, NotADocument, NotEncodable
+from topics.codecs.registered import FRAME_BYTES, MAGIC
 from topics.codecs.spelling import RELAXED, spell_canonical, spell_default, spell_relaxed
 
 MAX_DEPTH: Final = 100
@@ -68,9 +69,13 @@ def decode_value(value: bytes, max_bytes: int = MAX_VALUE_BYTES) -> Any:
 
 
 def decode_many(
-    values: Sequence[bytes | None], max_bytes: int = MAX_VALUE_BYTES
+    values: MutableSequence[bytes | None], max_bytes: int = MAX_VALUE_BYTES
 ) -> list[dict[str, Any] | NotADocument | None]:
-    """One answer for each value, in order: a document, the error it would raise, or None for a tombstone."""
+    """One answer for each value, in order: a document, the error it would raise, or None for a tombstone.
+
+    JSON behind the frame of a schema registry is read without it, and put into `values` in its place: the
+    bytes that stand for the document are those without the frame.
+    """
     answers: list[dict[str, Any] | NotADocument | None] = []
     append, loads, shallow, limit = answers.append, _loads, _SHALLOW_BYTES, MAX_DEPTH
     for value in values:
@@ -93,8 +98,23 @@ def decode_many(
         except NotADocument as error:
             append(error)
         except ValueError as error:
-            append(_not_json(value, error))
+            if value[:1] == MAGIC and size > FRAME_BYTES:
+                values[len(answers)] = content = value[FRAME_BYTES:]
+                append(_unframed(content, max_bytes))
+            else:
+                append(_not_json(value, error))
     return answers
+
+
+def _unframed(content: bytes, max_bytes: int) -> dict[str, Any] | NotADocument:
+    """JSON that a serializer of a schema registry wrote."""
+    if content[:1] not in (b"{", b"[", b" ", b"\n", b"\r", b"\t"):
+        reason = "the value names a schema of a registry and is no JSON; $source.schemaRegistry reads it"
+        return _refused("not-json", reason)
+    try:
+        return decode(content, max_bytes)
+    except NotADocument as error:
+        return error
 
 
 _FINITE: Final = frozenset({str, int, bool, type(None), *RELAXED} - {Code})

@@ -87,10 +87,6 @@ class Registry(Protocol):
         so that writers know it. Raises RegistryAway and RegistryDenied."""
         ...
 
-    async def close(self) -> None:
-        """Abandon what is open. Idempotent."""
-        ...
-
 
 class SchemaReader(Protocol):
     """Reads values by what is known of one registry; no I/O. Kept by topics/codecs/avro.py."""
@@ -113,6 +109,10 @@ class SchemaWriter(Protocol):
 
     def subjects(self, topic: str) -> Sequence[Subject]:
         """The subjects that records of this topic need."""
+        ...
+
+    def refusal(self, subject: Subject) -> str:
+        """Why the registry refuses it, or an empty text."""
         ...
 
     def write(self, topic: str, value: Any, key: Any) -> tuple[bytes | None, bytes | None]:

@@ -100,6 +100,11 @@ class Shelf:
         """The id of a subject's schema, or why the registry refuses it."""
         self._ids[subject] = found
 
+    def refusal(self, subject: Subject) -> str:
+        """Why the registry refuses it, or an empty text."""
+        found = self._ids.get(subject)
+        return found if isinstance(found, str) else ""
+
     def id_of(self, subject: Subject) -> int:
         """Raises NotRegistered and RegistryRefused."""
         found = self._ids.get(subject)

@@ -19,6 +19,7 @@ from workers.appfolder.kafka import KafkaConnection
 from workers.appfolder.literals import with_literals
 from workers.appfolder.nearest import suggest
 from workers.appfolder.refusals import build, shown
+from workers.appfolder.schema_registry import SchemaRegistryConnection
 from workers.appfolder.sources import FORMATS, Sources
 from workers.appfolder.supply import SYSTEM
 from workers.errors import Invalid
@@ -139,6 +140,10 @@ class _Checker:
             return  # the compiler says what it misses
         kind, model = _TAKES[operator]
         connection = self._connection(file, f"{place}.connectionName", name, kind, model)
+        registry = argument.get("schemaRegistry")
+        if isinstance(registry, dict) and isinstance(registry.get("connectionName"), str):
+            path, kind = f"{place}.schemaRegistry.connectionName", "SchemaRegistry"
+            self._connection(file, path, registry["connectionName"], kind, SchemaRegistryConnection)
         function = argument.get("functionName")
         if not isinstance(connection, LambdaConnection) or not isinstance(function, str):
             return

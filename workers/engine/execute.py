@@ -31,8 +31,9 @@ from workers.engine.meta import RecordMeta
 from workers.engine.output import Sending
 from workers.engine.partition import PartitionRun, Slot
 from workers.engine.plain import Ends, Slice
+from workers.engine.registered import Registered
 from workers.logs import log_event
-from workers.model import DROPPED, Document, Many, Meta, Refused
+from workers.model import DROPPED, Document, Emission, Many, Meta, Refused
 from workers.pipeline.program import Program, Segment
 from workers.ports import Produced, SourceRecord
 from workers.progress.frontier import Span
@@ -59,7 +60,13 @@ class Executor:
     """One processor's program, applied to slices."""
 
     def __init__(
-        self, program: Program, ends: Ends, max_record_bytes: int, topics: DistinctTopics, call: CallSites
+        self,
+        program: Program,
+        ends: Ends,
+        max_record_bytes: int,
+        topics: DistinctTopics,
+        call: CallSites,
+        registered: Registered,
     ) -> None:
         """`topics`: those that `$emit` has named by expression."""
         self._program = program
@@ -69,9 +76,11 @@ class Executor:
         self._call = call
         self._needs_meta = any(segment.needs_meta for segment in program.segments) or bool(program.call_sites)
         self._reading = program.reading
-        self._needs_meta = self._needs_meta or self._reading is not None
+        self._registered = registered
+        self._decode = codec.decode_many if registered.reader is None else registered.reader.decode_many
+        self._needs_meta = self._needs_meta or self._reading is not None or registered.reads_keys
         # Whoever only filters writes what was read: bytes that need no second spelling.
-        self._keeps_documents = program.segments[0].keeps_documents
+        self._keeps_documents = program.segments[0].keeps_documents and registered.reader is None
         sink = program.sink
         # A topic that is not there holds its processor until somebody makes it; one that a document named
         # would let that document hold all others.
@@ -108,8 +117,10 @@ class Executor:
                 ]
             slice_.produce(outcomes, first)
 
-    def _outcomes(self, values: Sequence[bytes | None], metas: list[Meta] | None) -> Sequence[Any]:
-        docs = codec.decode_many(values, self._max_record_bytes)
+    def _outcomes(self, values: list[bytes | None], metas: list[Meta] | None) -> Sequence[Any]:
+        docs = self._decode(values, self._max_record_bytes)
+        if self._registered.reads_keys:
+            docs = self._registered.read_keys(docs, metas)
         return self._first_segment(docs if self._reading is None else self._read(docs, metas), metas)
 
     def _read(self, docs: list[Any], metas: list[Meta] | None) -> list[Any]:
@@ -236,7 +247,12 @@ class Executor:
                 if sink.topic is None and not self._topics.admits(emission.topic):
                     self.done(slot, place, too_many_topics(self._topics.limit, sink.path, doc))
                     return
-                item = (emission.topic, emission.value, emission.key, emission.headers, record.timestamp()[1])
+                made = self._produced(slot, place, emission, doc, meta)
+                if not isinstance(made, tuple):
+                    if made is not None:
+                        self.done(slot, place, made)
+                    return
+                item = made
         except CodecError as error:
             self.done(slot, place, not_encodable(error, doc, sink.path))
             return
@@ -244,6 +260,19 @@ class Executor:
             self.done(slot, place, internal(error, sink.operator, sink.path, doc))
             return
         self.done(slot, place, item)
+
+    def _produced(
+        self, slot: Slot, place: int, emission: Emission, doc: Document, meta: Meta | None
+    ) -> Produced | Refused | None:
+        """None: it comes again when its schema has an id."""
+        moment = slot.record.timestamp()[1]
+        if not self._registered.writes:
+            return (emission.topic, emission.value, emission.key, emission.headers, moment)
+        again = partial(self._emit, slot, place, doc, meta)
+        made = self._registered.produced(emission, moment, slot.partition, again)
+        if isinstance(made, Refused):
+            made.doc = doc
+        return made
 
     def done(self, slot: Slot, place: int, end: Refused | tuple[Any, ...] | str) -> None:
         """One document of a slot has reached its end: a record to produce, a refusal, or the name of an

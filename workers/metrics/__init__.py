@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from workers.metrics import calls, flow, functions, processes, progress, records
+from workers.metrics import calls, flow, functions, processes, progress, records, schemas
 from workers.metrics.calls import *  # noqa: F403
 from workers.metrics.flow import *  # noqa: F403
 from workers.metrics.functions import *  # noqa: F403
@@ -18,10 +18,11 @@ from workers.metrics.processes import *  # noqa: F403
 from workers.metrics.processes import BUILD_INFO
 from workers.metrics.progress import *  # noqa: F403
 from workers.metrics.records import *  # noqa: F403
+from workers.metrics.schemas import *  # noqa: F403
 
 ALL: Final = tuple(
     value
-    for part in (records, calls, flow, progress, processes, functions)
+    for part in (records, calls, flow, schemas, progress, processes, functions)
     for value in vars(part).values()
     if isinstance(value, Metric)
 )

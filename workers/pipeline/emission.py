@@ -11,6 +11,7 @@ from workers.model import Document, Emission, Headers, Meta, Refused
 from workers.pipeline.emit import Emitter
 from workers.pipeline.nodes import Node
 from workers.pipeline.program import Sink
+from workers.pipeline.registered import key_writer, value_writer
 from workers.pipeline.spec import EmitSpec
 from workers.pipeline.unit import StageMark, Unit, depth_of
 from workers.pipeline.values import type_name
@@ -25,9 +26,12 @@ def compile_sink(spec: EmitSpec) -> tuple[Sink, bool]:
         topic is not None
         and all(node is None for node in expressions)
         and encoder(spec.output_format, spec.date_format) is encode
+        and spec.schemas is None
     )
     emission, uses_meta = _emission(spec, topic)
-    sink = Sink(spec.connection, topic, is_plain, emission, spec.operator, spec.path, spec.producer)
+    sink = Sink(
+        spec.connection, topic, is_plain, emission, spec.operator, spec.path, spec.producer, spec.schemas
+    )
     return sink, uses_meta
 
 
@@ -36,7 +40,9 @@ def _emission(
 ) -> tuple[Callable[[Document, Meta | None, bytes | None, Headers | None], Emission | Refused], bool]:
     emitter, unit = Emitter(), Unit()
     write = encoder(spec.output_format, spec.date_format)
-    emitter.names |= {"refused": unit.refused, "Emission": Emission, "encode": write}
+    schemas = spec.schemas
+    by_schema = write if schemas is None or schemas.value is None else value_writer(schemas.value, write)
+    emitter.names |= {"refused": unit.refused, "Emission": Emission, "encode": by_schema}
     with emitter.block("def emission(d0, meta, key, headers):"):
         with emitter.block("try:"):
             emitter.path = spec.path
@@ -46,7 +52,11 @@ def _emission(
                 name = _part(emitter, topic_name, spec.topic)
             key, headers, value = "key", "headers", "encode(d0)"
             if spec.key is not None:
-                writer = key_by_type if spec.key_format is None else KEY_WRITERS[spec.key_format]
+                writer: Callable[[Any], Any] = (
+                    key_by_type if spec.key_format is None else KEY_WRITERS[spec.key_format]
+                )
+                if schemas is not None and schemas.key is not None:
+                    writer = key_writer(schemas.key, write)
                 key = _part(emitter, writer, spec.key)
             if spec.headers is not None:
                 headers = _part(emitter, header_list, spec.headers)

@@ -25,7 +25,9 @@ def compile_reading(spec: ReadSpec, time_field: Evaluate | None, *, needs_meta: 
     looks."""
     source = spec.source
     steps: list[_Step] = []
-    if source.key_format != "binData" and (needs_meta or source.key_format_error == "dlq"):
+    if source.key_format not in ("binData", "schemaRegistry") and (
+        needs_meta or source.key_format_error == "dlq"
+    ):
         steps.append(_key_step(spec))
     if time_field is not None:
         steps.append(_time_step(spec, time_field))

@@ -11,11 +11,11 @@ from workers.pipeline.check import Checker, Fields
 from workers.pipeline.nodes import Const, Node
 from workers.pipeline.parse import describe
 from workers.pipeline.program import Acks, Compression, ProducerOptions, SinkKeyFormat
+from workers.pipeline.registered import sink_schemas
 from workers.pipeline.spec import EmitSpec
 from workers.pipeline.wire import KEY_WRITERS, TOPIC_RULE, header_list, is_topic, key_by_type
 
 _NOT_YET: Final[Mapping[str, str]] = {
-    "schemaRegistry": "values are written as JSON",
     "timeseries": "only Kafka is a sink",
     "parallelism": "use more partitions, --processes or replicas",
 }
@@ -96,6 +96,9 @@ def parse_emit(checker: Checker, spec: Any, path: str) -> EmitSpec | None:
     output_format = options.place_of("outputFormat").choice("outputFormat", _OUTPUT_FORMATS, "relaxedJson")
     date_format = options.place_of("dateFormat").choice("dateFormat", _DATE_FORMATS, "default")
     producer, warnings = _producer(options)
+    schemas = sink_schemas(checker, fields)
+    if schemas is not None and schemas.key is not None:
+        _check_key(checker, fields, key, key_format)
     fields.refuse(_NOT_YET)
     options.done()
     if len(checker.problems) > before or connection is None or topic is None:
@@ -111,8 +114,18 @@ def parse_emit(checker: Checker, spec: Any, path: str) -> EmitSpec | None:
         output_format=output_format,
         date_format=date_format,
         producer=producer,
+        schemas=schemas,
         warnings=warnings,
     )
+
+
+def _check_key(checker: Checker, fields: Fields, key: Node | None, key_format: object) -> None:
+    """A key with a schema is made by an expression, and written by the schema alone."""
+    place = f"{fields.at('schemaRegistry')}.keySchema"
+    if key is None:
+        checker.wrong(place, "keySchema without key", "key, the expression to write by it")
+    elif key_format is not None:
+        checker.wrong(place, "keySchema beside keyFormat", "one of them")
 
 
 def _topic(checker: Checker, fields: Fields) -> str | Node | None:

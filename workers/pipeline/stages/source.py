@@ -13,6 +13,7 @@ from workers.pipeline.check import Checker, Fields
 from workers.pipeline.nodes import Const, Node
 from workers.pipeline.parse import describe
 from workers.pipeline.program import SourceKeyFormat, SourceSpec
+from workers.pipeline.registered import source_registry
 from workers.pipeline.values import type_name
 from workers.pipeline.wire import TOPIC_RULE, is_topic
 
@@ -30,12 +31,12 @@ _KEY_FORMATS: Final[Mapping[str, SourceKeyFormat]] = {
     "json": "json",
     "int": "int",
     "long": "long",
+    "schemaRegistry": "schemaRegistry",
 }
 _KEY_ERRORS: Final[Mapping[str, Literal["dlq", "passThrough"]]] = {"dlq": "dlq", "passThrough": "passThrough"}
 _TIME_OPERATORS: Final = ("$toDate", "$dateFromString")
 _NOT_YET: Final[Mapping[str, str]] = {
     "partitionIdleTimeout": "it belongs to windows",
-    "schemaRegistry": "values are JSON",
     "initialSync": "only Kafka is a source",
     "parallelism": "use more partitions, --processes or replicas",
 }
@@ -80,14 +81,19 @@ def parse_source(checker: Checker, spec: Any, path: str) -> ReadSpec | None:
     topics = _topics(checker, fields)
     time_field = _time_field(checker, fields)
     ts_field = _ts_field(checker, fields)
+    has_registry, registry = fields.has("schemaRegistry"), source_registry(fields)
     fields.refuse(_NOT_YET)
     config = _config(checker, fields.inner("config"))
+    if config.key_format == "schemaRegistry" and not has_registry:
+        place = f"{fields.at('config')}.keyFormat"
+        checker.wrong(place, "keyFormat schemaRegistry without schemaRegistry", "{connectionName: ...}")
     fields.done()
     if len(checker.problems) > before or connection is None:
         return None
     source = SourceSpec(
-        connection, topics, config.reset, config.group_id, config.key_format, config.key_error, ts_field
-    )
+        connection, topics, config.reset, config.group_id, config.key_format, config.key_error, ts_field,
+        registry,
+    )  # fmt: skip
     return ReadSpec(source, path, time_field, config.warnings)
 
 
