@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,9 @@ from workers.progress.frontier import Span
 # A map shrinks when the record at its front settles, which may take minutes; writing a full one out to see
 # takes 6 ms.
 LOOK_SECONDS: Final = 0.05
+
+
+Gate = Callable[[Sequence[SourceRecord]], bool]
 
 
 @dataclass(slots=True)
@@ -33,8 +36,9 @@ class Piece:
 class Backlog:
     """Bounded by the processor's room."""
 
-    def __init__(self, slice_records: int) -> None:
-        self._slice_records = slice_records
+    def __init__(self, slice_records: int, must_wait: Gate | None = None) -> None:
+        """`must_wait`: whether a slice cannot be read yet."""
+        self._slice_records, self._must_wait = slice_records, must_wait
         self._pieces: deque[Piece] = deque()
         self._aside: dict[PartitionRun, deque[Piece]] = {}
         self._more = asyncio.Event()
@@ -74,7 +78,8 @@ class Backlog:
             piece = self._pieces.popleft()
             partition = piece.partition
             if partition not in self._aside and not (partition in standing or partition.is_full()):
-                return piece
+                if self._must_wait is None or not self._must_wait(piece.records):
+                    return piece
             self._aside.setdefault(piece.partition, deque()).append(piece)
         return None
 

@@ -25,6 +25,7 @@ from workers.engine.outcomes import Outcomes, SinkFacts
 from workers.engine.output import Output
 from workers.engine.partition import ORDERS, PartitionRun, Slot
 from workers.engine.plain import Ends, Tombstones
+from workers.engine.registered import Registered, SchemaParts
 from workers.engine.report import ProcessorReport, ProcessorStatus
 from workers.engine.sites import sites_of
 from workers.engine.tally import Tally
@@ -84,6 +85,7 @@ class Parts:
     errors: ErrorTable
     transactions: Transactions | None = None
     pace: ProbePace = field(default_factory=ProbePace)
+    schemas: SchemaParts = field(default_factory=SchemaParts)
 
 
 class Processor:
@@ -122,7 +124,9 @@ class Processor:
             )
         ends = Ends(results, letters, self.tally, settings.tombstones, outcomes)
         topics = DistinctTopics(settings.max_dynamic_topics)
-        self.executor = Executor(program, ends, settings.max_record_bytes, topics, self._call)
+        self._schemas = Registered(name, program, parts.schemas, parts.metrics, self.fail)
+        self.executor = Executor(program, ends, settings.max_record_bytes, topics, self._call, self._schemas)
+        self._schemas.release = self.executor.release
         caller = Caller(
             name, parts.metrics, self._done, on_crash, parts.errors, self.fail, settings.bootstrap_servers,
             parts.pace,
@@ -132,14 +136,14 @@ class Processor:
         slice_records = settings.slice_records
         if self.fanouts:
             slice_records = min(slice_records, max(self.fanouts[0].at_once, 16))
-        self._backlog = Backlog(slice_records)
+        self._backlog = Backlog(slice_records, self._schemas.gate)
 
     def start(self, source: Source) -> None:
         """Begin to take records from `source`."""
         self._source = source
         self._set_state("STARTED")
         self._metrics.start_processor(self.settings.name)
-        for work in (self._pump(), self._commits.run(source)):
+        for work in (self._pump(), self._commits.run(source), self._schemas.run()):
             task = asyncio.create_task(work)
             task.add_done_callback(self._ended)
             self._tasks.append(task)
@@ -155,12 +159,9 @@ class Processor:
             self.partitions[key] = PartitionRun(key, position, self._source.freed, order())
         self._metrics.counter(REBALANCES, self.settings.name, "assigned").inc()
         log_event(
-            log,
-            logging.INFO,
-            "partitions_assigned",
-            processor=self.settings.name,
+            log, logging.INFO, "partitions_assigned", processor=self.settings.name,
             partitions=_text(positions),
-        )
+        )  # fmt: skip
 
     def take_records(self, batches: Sequence[Batch]) -> None:
         for batch in batches:
@@ -390,7 +391,8 @@ class Processor:
         """What `penstock dev`, /status and the metrics show, as of now."""
         source = self._source.status() if self._source is not None else None
         self._metrics.gauge(PARTITIONS_HELD, self.settings.name).set(self._backlog.held_partitions)
-        return self.report.status(self.state, self.error, source, self.partitions.values(), self.fanouts)
+        found = self.report.status(self.state, self.error, source, self.partitions.values(), self.fanouts)
+        return self._schemas.shown(found)
 
 
 def _text(partitions: Iterable[TopicPartition]) -> str:

@@ -13,13 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
+from topics.codecs.registered import WriteSchema
 from workers.model import Document, Dropped, Emission, Headers, Many, Meta, Refused
 from workers.settings import HOLD_TIMEOUT_SECONDS
 
 Outcome = Document | Dropped | Refused | Many
 OnError = Literal["dlq", "ignore", "fail"]
 OnUnknown = Literal["retry", "onError"]
-SourceKeyFormat = Literal["binData", "string", "json", "int", "long"]
+SourceKeyFormat = Literal["binData", "string", "json", "int", "long", "schemaRegistry"]
 SinkKeyFormat = Literal["binData", "string", "json", "int", "long", "double"]
 Acks = Literal["all", "1", "0"]
 Compression = Literal["none", "gzip", "snappy", "lz4", "zstd"]
@@ -70,6 +71,8 @@ class SourceSpec:
     key_format: SourceKeyFormat = "binData"
     key_format_error: Literal["dlq", "passThrough"] = "dlq"
     ts_field: str | None = None
+    schema_registry: str | None = None
+    """The connection by which records name their schemas."""
 
 
 Reading = Callable[[Document | None, Meta], Refused | None]
@@ -230,6 +233,18 @@ class Sink:
     operator: str = "$emit"
     path: str = ""
     producer: ProducerOptions = ProducerOptions()
+    schemas: SinkSchemas | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SinkSchemas:
+    """Which schemas `$emit` writes with. None: as without a registry.
+
+    Where there is one, `emission` gives what the schema's serializer takes in the place of bytes."""
+
+    connection: str
+    value: WriteSchema | None
+    key: WriteSchema | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from workers.pipeline.program import (
     RetryOn,
     RetrySpec,
     SinkKeyFormat,
+    SinkSchemas,
     SourceSpec,
 )
 
@@ -174,6 +175,7 @@ class EmitSpec:
     output_format: OutputFormat = "relaxedJson"
     date_format: DateFormat = "default"
     producer: ProducerOptions = field(default_factory=ProducerOptions)
+    schemas: SinkSchemas | None = None
     warnings: tuple[str, ...] = ()
 
 
