@@ -196,12 +196,9 @@ class Processor:
         self._release([self.partitions[key] for key in partitions if key in self.partitions], "lost")
         self._metrics.counter(REBALANCES, self.settings.name, "lost").inc()
         log_event(
-            log,
-            logging.WARNING,
-            "partitions_lost",
-            processor=self.settings.name,
+            log, logging.WARNING, "partitions_lost", processor=self.settings.name,
             partitions=_text(partitions),
-        )
+        )  # fmt: skip
 
     def take_failure(self, reason: str) -> None:
         self.fail(reason)
