@@ -82,4 +82,6 @@ def _wanted(spec: ProcessorSpec, site: CallSite) -> Wanted:
         parallelism=site.parallelism,
         batch_records=batch.max_records if batch is not None else 1,
         batch_bytes=batch.max_bytes if batch is not None else 0,
+        calls_per_second=site.rate_per_second,
+        retry_seconds=site.retry.max_elapsed_seconds if site.retry.max_attempts > 1 else None,
     )

@@ -16,6 +16,8 @@ SECONDS_A_RECORD: Final = 0.005
 DECODED_TIMES: Final = 10
 RUNTIME_MIB: Final = 50
 MIB: Final = 1_048_576
+# Requests a second that Lambda takes for each unit of a function's concurrency.
+LAMBDA_RATE: Final = 10
 
 _NAME: Final = re.compile(
     r"(?:arn:[a-z-]+:lambda:(?P<region>[a-z0-9-]+):)?(?:(?:\d{12}|account-id):function:)?"
@@ -43,7 +45,9 @@ def parts_of(function: str) -> FunctionName:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What one call site asks of its function. `where` names it in messages, `timeout_seconds` is None where
-    it is to be the function's own, `batch_bytes` of the encoded request."""
+    it is to be the function's own, `batch_bytes` of the encoded request, `calls_per_second` what one
+    process may begin, `retry_seconds` how long after its first attempt a call is tried again (None: there is
+    one attempt)."""
 
     where: str
     function: str
@@ -53,6 +57,7 @@ class Wanted:
     batch_records: int = 1
     batch_bytes: int = 0
     calls_per_second: float | None = None
+    retry_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +181,13 @@ def _doubts(wanted: Wanted, found: Configuration) -> Iterator[Misfit]:
         if given is not None and given < own:
             said = f"timeout {given:g} s is shorter than the {own:g} s that {function} may run"
             yield _doubt(where, said, "no timeout, or a longer one: what is given up may still be done")
+        if wanted.retry_seconds is not None and own >= wanted.retry_seconds:
+            said = (
+                f"{function} may run {own:g} s, and after {wanted.retry_seconds:g} s nothing is tried again"
+            )
+            yield _doubt(
+                where, said, "a longer retry.maxElapsed: what runs into its time-out has one attempt"
+            )
         if own < wanted.batch_records * SECONDS_A_RECORD:
             said = f"{function} may run {own:g} s for a batch of {wanted.batch_records:,} records"
             yield _doubt(where, said, "a longer Timeout of the function, or a smaller batch.maxRecords")
@@ -185,16 +197,27 @@ def _doubts(wanted: Wanted, found: Configuration) -> Iterator[Misfit]:
             said = f"{function} has {found.memory_mib} MB for batches of up to {wanted.batch_bytes:,} bytes"
             yield _doubt(where, said, f"{needed} MB, or a smaller batch.maxBytes")
     if found.reserved and not wanted.is_async:
-        if wanted.parallelism > found.reserved:
-            said = f"parallelism {wanted.parallelism} for a reserved concurrency of {found.reserved}"
-            yield _doubt(where, said, "a lower parallelism: calls above it are throttled")
-        rate = wanted.calls_per_second
-        if rate is not None and rate > 10 * found.reserved:
-            said = f"{rate:g} calls a second for a reserved concurrency of {found.reserved}"
-            yield _doubt(where, said, f"at most {10 * found.reserved} a second: Lambda takes 10 for each")
+        yield from _concurrency(wanted, found.reserved, own)
     if found.state in ("Pending", "Inactive") or found.update_status in ("InProgress", "Failed"):
         said = f"state {found.state or 'unknown'}, last update {found.update_status or 'unknown'}"
         yield _doubt(where, f"{function} is being deployed or idle ({said})", "calls wait until it is Active")
+
+
+def _concurrency(wanted: Wanted, reserved: int, own_seconds: float | None) -> Iterator[Misfit]:
+    """How many calls run at once: as many as `parallelism` allows, and as begin within the time of one."""
+    where, rate = wanted.where, wanted.calls_per_second
+    if rate is not None and rate > LAMBDA_RATE * reserved:
+        said = f"rate {rate:g}/s for a reserved concurrency of {reserved}"
+        most = LAMBDA_RATE * reserved
+        yield _doubt(where, said, f"at most {most}/s: Lambda takes {LAMBDA_RATE} a second for each")
+    if wanted.parallelism <= reserved:
+        return
+    said = f"parallelism {wanted.parallelism} for a reserved concurrency of {reserved}"
+    if rate is None:
+        yield _doubt(where, said, "a lower parallelism: calls above it are throttled")
+    elif own_seconds is None or rate * own_seconds > reserved:
+        longest = f"calls that take over {reserved / rate:.3g} s at {rate:g}/s are throttled"
+        yield _doubt(where, said, f"a lower parallelism or rate: {longest}")
 
 
 def _doubt(where: str, found: str, expected: str) -> Misfit:

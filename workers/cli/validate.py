@@ -46,13 +46,15 @@ def validate(
         except Invalid as error:
             problems += error.problems
         problems += [_problem(misfit) for misfit in misfits if misfit.is_certain]
+    doubts = [str(misfit) for misfit in misfits if not misfit.is_certain]
     if problems:
         if as_json:
-            write_json({"valid": False, "problems": [problem.as_dict() for problem in problems]})
+            listed = [problem.as_dict() for problem in problems]
+            write_json({"valid": False, "problems": listed, "warnings": doubts})
             raise typer.Exit(EXIT_BAD_INPUT)
+        say(*(f"warning: {doubt}" for doubt in doubts))
         raise Invalid(problems)
     assert loaded is not None
-    doubts = [str(misfit) for misfit in misfits]  # those that are certain were refused above
     warnings = [*loaded.warnings, *missing_functions(loaded, functions), *doubts]
     if as_json:
         write_json({"valid": True, "warnings": warnings, **described(loaded, functions)})

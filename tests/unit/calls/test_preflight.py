@@ -93,7 +93,17 @@ DOUBTS: dict[str, tuple[Wanted, Facts, str]] = {
     ),
     "rate": (
         replace(SITE, calls_per_second=500.0), configured(reserved=10),
-        "500 calls a second for a reserved concurrency of 10; at most 100 a second: Lambda takes 10 for each",
+        "rate 500/s for a reserved concurrency of 10; at most 100/s: Lambda takes 10 a second for each",
+    ),
+    "rate and duration": (
+        replace(SITE, parallelism=64, calls_per_second=50.0), configured(reserved=10, timeout_seconds=3),
+        "parallelism 64 for a reserved concurrency of 10; a lower parallelism or rate: calls that take over "
+        "0.2 s at 50/s are throttled",
+    ),
+    "a run longer than the retries": (
+        replace(SITE, retry_seconds=120.0), configured(timeout_seconds=300),
+        "score may run 300 s, and after 120 s nothing is tried again; a longer retry.maxElapsed: what runs "
+        "into its time-out has one attempt",
     ),
     "a deploy": (
         SITE, configured(state="Active", update_status="InProgress"),
@@ -140,6 +150,8 @@ def test_a_function_that_fits_has_none() -> None:
     enough = configured(timeout_seconds=30, memory_mib=512, state="Active", reserved=200)
     assert list(misfits(replace(BATCHED, parallelism=64, timeout_seconds=60.0), enough)) == []
     assert list(misfits(BATCHED, Facts())) == []
+    slow = replace(SITE, parallelism=64, calls_per_second=2.0)
+    assert list(misfits(slow, configured(reserved=10, timeout_seconds=3))) == [], "6 at once at most"
 
 
 def test_an_async_call_waits_for_no_run() -> None:
