@@ -1,4 +1,5 @@
-"""README.md and values.schema.json of the chart. `python -m tests.chart.chart_readme` writes both.
+"""README.md and values.schema.json of the chart, and the table in docs/deploy.md: `python -m
+tests.chart.chart_readme` writes them.
 
 The text of README.md is README.md.in, in which one line stands for the table of values.
 """
@@ -6,11 +7,13 @@ The text of README.md is README.md.in, in which one line stands for the table of
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from tests.chart.chart_schema import values_schema
 from tests.chart.chart_values import CHART, Value, read_values
+from tests.chart.deploy_page import PAGE, page_text
 
 _TABLE: Final = "<!-- values -->\n"
 _LONG: Final = 60  # characters of a default that still read in a table
@@ -40,10 +43,10 @@ def _sections(root: Value) -> list[str]:
 
 
 def _rows(values: list[Value]) -> list[str]:
-    lines = ["| value | default | |", "|---|---|---|"]
-    for one in values:
-        lines.append(f"| `{'.'.join(one.path)}` | {_default(one.default)} | {_cell(one.description)} |")
-    return lines
+    rows = (
+        f"| `{'.'.join(one.path)}` | {_default(one.default)} | {_cell(one.description)} |" for one in values
+    )
+    return ["| value | default | |", "|---|---|---|", *rows]
 
 
 def _default(value: Any) -> str:
@@ -55,14 +58,18 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-PAGES: Final[Mapping[str, Any]] = {"values.schema.json": schema_text, "README.md": readme_text}
-"""What is printed, by its name in the chart."""
+PAGES: Final[Mapping[Path, Callable[[], str]]] = {
+    CHART / "values.schema.json": schema_text,
+    CHART / "README.md": readme_text,
+    PAGE: page_text,
+}
+"""What is printed."""
 
 
 def main() -> None:
-    """Write both."""
-    for name, made in PAGES.items():
-        (CHART / name).write_text(made(), "utf-8")
+    """Write them."""
+    for path, made in PAGES.items():
+        path.write_text(made(), "utf-8")
 
 
 if __name__ == "__main__":

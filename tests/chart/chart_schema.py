@@ -1,4 +1,4 @@
-"""values.schema.json: made of the comments in values.yaml, of the models of connections.yaml and of the settings.
+"""values.schema.json: made of comments in values.yaml, of the models of connections.yaml and of the settings.
 
 Draft 7, which every Helm reads. Nothing may stand in the values that is not in it.
 """
@@ -52,7 +52,9 @@ PARTS: Final[Mapping[str, Schema]] = {
     "object": _OBJECT,
     "objectOrNull": {"type": ["object", "null"]},
     "objects": {"type": "array", "items": _OBJECT},
-    "pullSecrets": {"type": "array", "items": {**_object({"name": _NAME}, "name"), "type": ["string", "object"]}},
+    "pullSecrets": {
+        "type": "array", "items": {**_object({"name": _NAME}, "name"), "type": ["string", "object"]},
+    },
     "quantity": _QUANTITY,
     "quantities": _QUANTITIES,
     "resources": _object(
@@ -258,7 +260,7 @@ def accounts_schema() -> Schema:
     algorithms = get_args(Algorithm)
     token = _object(
         {
-            "audience": {"type": ["string", "array"], "items": _NAME, "description": "For whom tokens are made."},
+            "audience": {"type": ["string", "array"], "items": _NAME, "description": "For whom they are."},
             "jwksUrl": {**_TEXT, "description": "Where the issuer's keys are."},
             "jwksFile": {
                 "type": ["string", "object"], "properties": _REFERENCES["properties"],

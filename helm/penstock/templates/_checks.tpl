@@ -147,7 +147,7 @@ place, what was found and what would be right.
 {{/* (list problems path fields) */}}
 {{- define "penstock.check.fields" -}}
 {{- $problems := index . 0 }}
-{{- $secret := list "password" "keyPassword" "clientSecret" "secretAccessKey" "sessionToken" }}
+{{- $secret := list "password" "keyPassword" "clientSecret" "secretAccessKey" "sessionToken" "token" }}
 {{- range $name, $value := index . 2 }}
 {{- $path := printf "%s.%s" (index $ 1) $name }}
 {{- $isPath := has $name (list "caFile" "certificateFile" "keyFile") }}

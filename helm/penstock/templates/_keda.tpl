@@ -183,5 +183,5 @@ stringData:
 {{- define "penstock.hintQuery" -}}
 {{- $root := index . 0 }}
 {{- $pool := index . 1 }}
-{{- printf "sum(penstock_scale_hint_records{namespace=%q,pod=~%q})" $root.Release.Namespace (printf "%s-.+" $pool.fullname) }}
+{{- printf "max(sum by (processor) (penstock_scale_hint_records{namespace=%q,pod=~%q}))" $root.Release.Namespace (printf "%s-.+" $pool.fullname) }}
 {{- end }}
