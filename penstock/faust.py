@@ -20,13 +20,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from faust import App as FaustApp
 from faust import Event, Stream
 from faust.sensors import Sensor
 from faust.types import AppT
+from faust.types.enums import ProcessingGuarantee
 from pydantic.alias_generators import to_camel
 
 from workers.adapters.handed_results import HandedResult
@@ -34,7 +35,7 @@ from workers.adapters.handed_source import HandedRecord
 from workers.appfolder import App
 from workers.appfolder.embedded import FUNCTIONS, KAFKA, embedded_app
 from workers.assembly.embedded import Embedded
-from workers.errors import Invalid, Problem
+from workers.errors import Invalid, PenstockError, Problem
 from workers.model import Headers, TopicPartition
 from workers.settings import ProcessorOptions
 
@@ -71,7 +72,7 @@ def external_function(
         return embedded_app(name, call, options, {FUNCTIONS: connection, KAFKA: kafka or broker}, emit)
 
     define(_NO_BROKER)
-    return ExternalFunction(app, name, define, hands_over=emit is None)
+    return ExternalFunction(app, name, define, hands_over=emit is None, takes_broker=kafka is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +91,13 @@ class ExternalFunction:
     app stops."""
 
     def __init__(
-        self, app: FaustApp, name: str, define: Callable[[Mapping[str, Any]], App], *, hands_over: bool
-    ) -> None:
+        self, app: FaustApp, name: str, define: Callable[[Mapping[str, Any]], App], *, hands_over: bool,
+        takes_broker: bool,
+    ) -> None:  # fmt: skip
+        """`define` makes the app out of the fields of the Faust app's broker, which `takes_broker` says that
+        it needs; `hands_over`: results come to the agent."""
         self._app, self._name, self._define, self._hands_over = app, name, define, hands_over
+        self._takes_broker = takes_broker
         self._stream: Stream[Any] | None = None
         self._embedded: Embedded | None = None
         self._at_work: HandedResult | None = None
@@ -121,20 +126,30 @@ class ExternalFunction:
     async def _begun(self, stream: Stream[Any]) -> Embedded:
         if self._embedded is not None and stream is self._stream:
             return self._embedded
+        try:
+            return await self._begin(stream)
+        except PenstockError as error:
+            # The agent alone would be started again and again, and fail again and again.
+            await self._app.crash(error)
+            raise
+        finally:
+            if self._embedded is None:
+                self._stream = None
+
+    async def _begin(self, stream: Stream[Any]) -> Embedded:
         problems = [] if self._stream is None else [
             self._problem("a second stream", "an external_function of its own for each agent")
         ]  # fmt: skip
         problems += self._problems_of(stream)
         if problems:
             raise Invalid(problems)
-        self._stream = stream
+        self._stream, app = stream, self._app
         embedded = Embedded(
             self._define(self._broker()), self._acknowledge, self._forget, self._failed,
             hands_over=self._hands_over,
         )  # fmt: skip
         await embedded.start()
-        self._embedded = embedded
-        app = self._app
+        self._stream, self._embedded = stream, embedded
         app.sensors.add(_Rebalances(asyncio.get_running_loop(), embedded))
         app.on_partitions_revoked.connect(self._on_revoked, sender=app)
         app.on_before_shutdown.connect(self._on_shutdown, sender=app)
@@ -194,7 +209,13 @@ class ExternalFunction:
             problems.append(
                 self._problem("an agent with isolated_partitions", "ordering='partition' is the default")
             )
-        schema, conf = getattr(stream.channel, "schema", None), self._app.conf
+        schema = getattr(stream.channel, "schema", None)
+        conf: Any = self._app.conf
+        if conf.processing_guarantee == ProcessingGuarantee.EXACTLY_ONCE:
+            problems.append(self._problem("processing_guarantee='exactly_once'", "'at_least_once'"))
+        if self._takes_broker and conf.broker_credentials is not None:
+            found = "the app's broker asks for credentials, and its dead letters go there"
+            problems.append(replace(self._problem(found, "kafka={...}, a Kafka connection"), path="kafka"))
         if schema is None:
             problems.append(self._problem("a stream of no topic", "a stream of app.topic(...)"))
             return problems

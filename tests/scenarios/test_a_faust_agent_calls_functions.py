@@ -219,3 +219,21 @@ def test_faust_agents_that_come_and_go_lose_nothing(
     repeats = check_places(world.read(agents.results), world.read(agents.dead))
     record_property("figures", f"repeats {repeats} of {COUNT}")
     assert repeats <= 3 * room
+
+
+@pytest.mark.kafka
+def test_a_faust_agent_that_cannot_go_on_ends_its_process(world: World, agents: Agents) -> None:
+    """A function that is not there, and a failed call under `on_error="fail"`: the worker ends with an error,
+    so that its supervisor starts it again, and commits nothing from the failing record on."""
+    world.configure_stub(known_only=True)
+    world.produce(agents.source, [document(0), document(1)], partition=0)
+    first = agents.start(function_name="missing")
+    assert first.wait(120) != 0
+    assert "missing" in agents.log()
+
+    world.start_stub(fails={"outcome": "function_error", "id_field": "id", "fates": []})
+    second = agents.start(function_name="fails", on_error="fail")
+    assert second.wait(120) != 0
+    assert "onError is fail" in agents.log()
+    assert world.lag(agents.group, agents.source) == 2
+    assert agents.done() == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -15,8 +17,8 @@ from penstock.faust import ExternalFunction, external_function
 from workers.appfolder import App
 
 
-def new_app() -> faust.App:
-    return faust.App("unit", broker="kafka://127.0.0.1:1", store="memory://")
+def new_app(**settings: Any) -> faust.App:
+    return faust.App("unit", broker="kafka://127.0.0.1:1", store="memory://", **settings)
 
 
 def made(app: faust.App | None = None, **fields: Any) -> ExternalFunction:
@@ -82,8 +84,10 @@ def stream_of(app: faust.App, *, concurrency_index: int | None = None, **topic: 
 
 
 async def begun(function: ExternalFunction, stream: Any) -> list[str]:
+    """The problems of a stream; each stops the app, too."""
     with pytest.raises(Invalid) as caught:
         await anext(aiter(function(stream)))
+    assert stream.app.crash_reason is caught.value
     return [str(problem) for problem in caught.value.problems]
 
 
@@ -104,6 +108,25 @@ async def test_concurrency_is_refused_with_what_does_the_same() -> None:
     assert found == [
         "external_function enrich: stream: an agent with concurrency; parallelism=... of the call instead"
     ]
+
+
+async def test_what_the_app_promises_must_be_what_is_kept() -> None:
+    """Exactly-once would be a word; dead letters without credentials would wait for ever."""
+    credentials = faust.SASLCredentials(username="u", password="p")
+    app = new_app(processing_guarantee="exactly_once", broker_credentials=credentials)
+    found = await begun(made(app, function_name="f", as_="a"), stream_of(app))
+    assert [text.split(": ")[1] for text in found] == ["stream", "kafka"]
+    app = new_app(processing_guarantee="exactly_once", broker_credentials=credentials)
+    own = made(app, function_name="f", as_="a", kafka={"bootstrapServers": "k:9092"})
+    assert [text.split(": ")[1] for text in await begun(own, stream_of(app))] == ["stream"]
+
+
+def test_the_example_is_in_step() -> None:
+    """Its definition is right, and its agent is there; docs/faust.md says that it runs as it is."""
+    found = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "faust" / "agent.py"))
+    (spec,) = definition(found["score"]).processors
+    assert (spec.name, spec.program.calls[0].function) == ("faust-orders", "score")
+    assert [agent.channel.get_topic_name() for agent in found["app"].agents.values()] == ["faust-orders.in"]
 
 
 def test_a_record_is_the_event_byte_for_byte() -> None:
