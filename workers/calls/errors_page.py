@@ -33,16 +33,16 @@ NAME` prints one row. The name is the class of a dead letter.
 | function | nothing can work on this function now | a hold: its records stay where they are |
 | account | every function of the account is affected | the limits go down |
 | worker | our credentials, clock or network | mended, or this worker is not ready |
-| configuration | what was set up is wrong | the processor stops as FAILED |
+| configuration | what was set up is wrong | the processor starts again for 5 minutes, then it is FAILED |
 
 A reaction that does not help is followed by the next one (`retry, then hold`). Retries without a number are
 as many as `retry` of the stage allows; a throttled call uses up no attempt. Under *ran*: whether the
 function ran. What may have run (*perhaps*) is sent again unless the stage says `retry: {onUnknown:
 onError}`; then it is `onError`'s at once, and neither sent again nor split.
 
-Until holds are there, a row that says hold is tried again within `retry` where the status is 500 or above,
-and else is `onError`'s at once; rows that say fail or notReady are `onError`'s, too, and throttled attempts
-count.
+Under hold and notReady documents wait while the function is probed; after `hold.timeout` it is as
+`hold.after` says ([calls](calls.md)). Under fail the processor [starts again](delivery.md#restarts) for 5
+minutes before it is FAILED.
 """
 _RAN: Final = {"notRun": "no", "unknown": "perhaps", "ran": "yes"}
 
