@@ -37,8 +37,8 @@ def password_of(source: KafkaSource) -> Any:
 
 
 def test_a_processor_that_starts_again_signs_in_with_the_newest_password(tmp_path: Path) -> None:
-    """The password was rotated since the app folder was read: its next consumer has the new one, and takes the
-    place of the one before among those that a rotation reaches."""
+    """The password was rotated since the app folder was read: its next consumer has the new one, and takes
+    the place of the one before among those that a rotation reaches."""
     app = load_app(write(tmp_path, APP), {})
     loop = asyncio.new_event_loop()
     graph = Graph(
