@@ -8,14 +8,17 @@ from typing import Annotated, Final, TypeVar
 
 import typer
 
+from topics.admin.acls import CLUSTER, Grant, Operation, Resource, commands, merged
 from topics.admin.apply import AdminFailed, TopicAdmin
 from topics.admin.plan import ClusterState, Create, Refuse, Step, as_dict, plan
 from topics.contract import TopicContract
 from topics.replay import replay_contracts
 from workers.appfolder import App, KafkaConnection, ProcessorSpec, load_app
-from workers.assembly import client_config
-from workers.cli.report import EXIT_FAILED, AppFolder, AsJson, say, write, write_json
+from workers.appfolder.rights import Act, Need, needs
+from workers.assembly import client_config, default_group
+from workers.cli.report import EXIT_FAILED, AppFolder, AsJson, say, table, write, write_json
 from workers.errors import Fatal, Invalid, Problem
+from workers.settings import ServiceSettings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -35,7 +38,17 @@ def topics() -> None:
 
 
 @app.command(name="plan")
-def show_plan(folder: AppFolder, connection: Chosen = None, as_json: AsJson = False) -> None:
+def show_plan(
+    folder: AppFolder,
+    connection: Chosen = None,
+    acls: Annotated[
+        bool, typer.Option("--acls", help="Say instead which rights are needed; the cluster is not asked.")
+    ] = False,
+    principal: Annotated[
+        str | None, typer.Option(help="With --acls: whom to give them, as commands of kafka-acls.sh.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Say what `apply` would do. Changes nothing.
 
     Exit code 1 when a contract asks for what cannot be done.
@@ -44,6 +57,11 @@ def show_plan(folder: AppFolder, connection: Chosen = None, as_json: AsJson = Fa
     """
     loaded = load_app(folder, os.environ)
     chosen = choose(loaded, connection)
+    if principal is not None and not acls:
+        raise Invalid([Problem("", "--principal", "without --acls", "both, or none")])
+    if acls:
+        show_rights(loaded, chosen, principal, as_json=as_json)
+        return
     steps = planned(loaded, chosen, planned_replays(loaded, chosen))[0]
     if as_json:
         write_json({"steps": [as_dict(step) for step in steps]})
@@ -67,6 +85,43 @@ def apply(folder: AppFolder, connection: Chosen = None, as_json: AsJson = False)
         write_json({"done": [as_dict(step) for step in steps]})
     else:
         write(*([f"done: {step.describe()}" for step in steps] or [_NOTHING]))
+
+
+def show_rights(loaded: App, connection: KafkaConnection, principal: str | None, *, as_json: bool) -> None:
+    """Which rights whom gets to do its work, and no others."""
+    release = ServiceSettings.from_env(os.environ).release
+    found = needs(loaded, connection.name, release, default_group)
+    grants = merged(_grant(need) for need in found)
+    lines = commands(grants, principal or "User:penstock", ",".join(connection.bootstrap_servers))
+    if as_json:
+        write_json({"grants": [grant.as_dict() for grant in grants], "commands": lines})
+    elif principal is not None:
+        write(*lines)
+    else:
+        rows = [
+            (grant.who, grant.resource, f"{grant.name}{'*' if grant.is_prefix else ''}" or "(any)",
+             " ".join(grant.operations), grant.why)
+            for grant in grants
+        ]  # fmt: skip
+        write(*table(["who", "resource", "name", "operations", "why"], rows))
+
+
+_RIGHTS: Final[Mapping[Act, tuple[Resource, tuple[Operation, ...]]]] = {
+    "read": ("topic", ("Read",)),
+    "write": ("topic", ("Write",)),
+    "join": ("group", ("Read",)),
+    "transact": ("transactional-id", ("Write",)),
+    "create": ("topic", ("Create",)),
+    "make": ("topic", ("Create", "Alter", "AlterConfigs")),
+    "describe": ("topic", ("Describe", "DescribeConfigs")),
+    "look at brokers": ("cluster", ("DescribeConfigs",)),
+}
+
+
+def _grant(need: Need) -> Grant:
+    resource, operations = _RIGHTS[need.act]
+    name = CLUSTER if resource == "cluster" else need.name
+    return Grant(need.who, resource, name, operations, need.why, need.is_prefix)
 
 
 def choose(loaded: App, name: str | None) -> KafkaConnection:
