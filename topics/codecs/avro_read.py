@@ -68,23 +68,24 @@ def _read_record(kind: AvroType, made: dict[int, Convert]) -> Convert | None:
 
 
 def _read_union(kind: AvroType, made: dict[int, Convert]) -> Convert | None:
-    """By the class of what was read; a record comes with its name. An int beside a long is read as a long."""
-    records: dict[str, Convert | None] = {}
+    """By the class of what was read; an int beside a long is read as a long. A record comes with its name, an
+    enum or fixed does where it was defined before."""
+    named: dict[str, Convert | None] = {}
     by_class: dict[type, Convert] = {}
     for part in kind.parts:
         convert = _reader(part, made)
-        if part.kind == "record":
-            records[part.branch] = convert
-        elif convert is not None:
+        if part.kind in ("record", "enum", "fixed"):
+            named[part.branch] = convert
+        if convert is not None and part.kind != "record":
             by_class[_class_of(part)] = convert
-    if not records and not by_class:
+    if not named and not by_class:
         return None
 
     def read(value: Any) -> Any:
         if value.__class__ is tuple:
-            name, record = value
-            convert = records[name]
-            return record if convert is None else convert(record)
+            name, content = value
+            convert = named[name]
+            return content if convert is None else convert(content)
         found = by_class.get(value.__class__)
         return value if found is None else found(value)
 

@@ -161,7 +161,7 @@ class SchemaClient:
         versions: dict[tuple[str, int], RegisteredSchema] = {}
         try:
             texts = self._references(schema, versions)
-            return _usable(schema, versions, texts)
+            return usable(schema, versions, texts)
         except (BadSchema, ValueError, RecursionError) as error:
             return Learnt(schema, {}, str(error) or type(error).__name__)
 
@@ -192,9 +192,11 @@ def _bare(schema: Schema) -> Schema:
     return Schema(schema.schema_str, schema.schema_type or "AVRO", schema.references or [])
 
 
-def _usable(
+def usable(
     schema: Schema, versions: Mapping[tuple[str, int], RegisteredSchema], references: list[Any]
 ) -> Learnt:
+    """A schema with those that it refers to, the ones that others need first. Raises BadSchema, ValueError,
+    RecursionError."""
     if schema.schema_type == "JSON":
         names = [one.name for one in schema.references or [] if one.name is not None]
         for text in (orjson.loads(schema.schema_str or ""), *references):

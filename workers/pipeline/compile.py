@@ -136,7 +136,8 @@ def _compile(pipeline: Any, file: str, supply: Supply, *, is_processor: bool) ->
     if source is not None and source.ts_field is not None:
         # The document has a field more than the record: its bytes cannot be passed on.
         segments = (replace(segments[0], is_identity=False, keeps_documents=False), *segments[1:])
-    sites = _sending_source(sites, segments)
+    if source is None or source.schema_registry is None:
+        sites = _sending_source(sites, segments)
     return Program(source, segments, sites, sink, tuple(_warnings(parts)), reading)
 
 

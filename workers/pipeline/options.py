@@ -18,6 +18,7 @@ from workers.pipeline.flow_fields import (
 )
 from workers.pipeline.option import EXPRESSION, TEXT, Option, Schema, choice, duration
 from workers.pipeline.program import HoldSpec, RetrySpec
+from workers.pipeline.registered_options import SINK_REGISTRY, SOURCE_REGISTRY
 from workers.pipeline.stages.external_function import (
     DEFAULT_BATCH_DELAY_SECONDS,
     DEFAULT_BATCH_RECORDS,
@@ -58,6 +59,7 @@ SOURCE: Final = (
         default="Kafka's",
     ),
     Option("tsFieldName", "text", "The field to put the record's time in.", TEXT),
+    SOURCE_REGISTRY,
     Option(
         "config",
         "document",
@@ -73,7 +75,7 @@ SOURCE: Final = (
             Option("group_id", "text", "The consumer group.", TEXT, default="one for the processor"),
             choice(
                 "keyFormat",
-                ("binData", "string", "json", "int", "long"),
+                ("binData", "string", "json", "int", "long", "schemaRegistry"),
                 'What `{$meta: "stream.source.key"}` gives.',
                 "binData",
             ),
@@ -369,6 +371,7 @@ EMIT: Final = (
         {},
         inner=_EMIT_CONFIG,
     ),
+    SINK_REGISTRY,
 )
 EMIT_BESIDE: Final = _EMIT_CONFIG
 """Options of `$emit` that older pages of Atlas write beside the topic."""

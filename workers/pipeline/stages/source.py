@@ -85,8 +85,7 @@ def parse_source(checker: Checker, spec: Any, path: str) -> ReadSpec | None:
     fields.refuse(_NOT_YET)
     config = _config(checker, fields.inner("config"))
     if config.key_format == "schemaRegistry" and not has_registry:
-        place = f"{fields.at('config')}.keyFormat"
-        checker.wrong(place, "keyFormat schemaRegistry without schemaRegistry", "{connectionName: ...}")
+        checker.wrong(path, "the field 'schemaRegistry' is missing", "keyFormat schemaRegistry needs it")
     fields.done()
     if len(checker.problems) > before or connection is None:
         return None
