@@ -9,7 +9,6 @@ embedded Kafka with SASL_SSL is the broker. 6,000 orders flow; one of two worker
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import threading
 import time
@@ -24,6 +23,7 @@ from typing import Any, Final
 
 from tests.chart import rendering
 from tests.chart.full import pod
+from tests.chart.full.control_plane import free_port
 from tests.chart.full.image import Image, unpack
 from tests.chart.full.log import RunLog, check
 from tests.chart.toolchain import ROOT, tools
@@ -293,14 +293,6 @@ def lag(kafka: KafkaServer) -> int:
     with Reader({"bootstrap.servers": kafka.address}, GROUP) as reader:
         committed = reader.committed(["orders"])
         return sum(end - committed.get(place, 0) for place, end in reader.ends(["orders"]).items())
-
-
-def free_port() -> int:
-    """A port that nobody has at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def until(holds: Callable[[], bool], seconds: float, what: str) -> None:
