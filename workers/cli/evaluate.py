@@ -89,8 +89,17 @@ def evaluate(
         say("note: $throttle holds nothing back in eval: documents pass it at once")
     if program.calls and answers is None and not as_json:
         say("note: functions are not called by eval; --answers FILE says what they answer")
+    if uses_registry(program) and not as_json:
+        say("note: eval asks no schema registry: documents are read and shown as JSON. Those that do not fit a "
+            "schema of Avro are refused; a JSON Schema is not looked at")  # fmt: skip
     say(f"{sum(counts.values())} documents: {counts['result']} results, {counts['dropped']} dropped, "
         f"{counts['refused']} refused")  # fmt: skip
+
+
+def uses_registry(program: Program) -> bool:
+    """Whether a worker would read or write by the schemas of a registry."""
+    reads = program.source is not None and program.source.schema_registry is not None
+    return reads or (program.sink is not None and program.sink.schemas is not None)
 
 
 def load_stages(file: Path) -> tuple[list[Any], Program]:

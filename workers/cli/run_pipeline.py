@@ -159,7 +159,10 @@ class Runner:
         if isinstance(emission, Refused):
             return _refused(one.line, emission)
         assert isinstance(emission, Emission)
-        text = "null" if emission.value is None else emission.value.decode()
+        if emission.value is None:
+            text = "null"
+        else:  # what goes into a schema of Avro is shown as JSON
+            text = (emission.value if isinstance(emission.value, bytes) else encode(one.doc)).decode()
         return Outcome(one.line, "result", text=text, topic=emission.topic)
 
     def meta(self, line: int) -> Meta:
