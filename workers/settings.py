@@ -33,6 +33,9 @@ GATED_PER_PLACE: Final = 16
 # Full batches that wait for each place: what fills a place again while the next batch forms.
 BATCHES_PER_PLACE: Final = 1
 
+# Bytes of requests that one process has in flight or waiting for their next attempt; further calls wait. 64
+# places with the largest batches (6 MiB) would be 384 MiB, more than the 250 MB that a process may take.
+MAX_OUTSTANDING_BYTES: Final = 128 * MIB
 # Calls that are open at once at first: doubled each round of answers, so 256 are open after five.
 LIMIT_START: Final = 8
 # Retries of a function that the budget lends before answers earn more: AWS's SDKs lend 500 tokens of which a

@@ -55,10 +55,16 @@ class FairShare(Generic[T]):
         """Permits that `taker` has."""
         return self._held[taker]
 
-    def ask(self, taker: str, item: T) -> bool:
-        """True: `item` may go. False: it waits, and `grants` returns it when its turn has come."""
+    def take(self, taker: str) -> bool:
+        """Whether one may go at once. Nobody waits for it where not."""
         if not self.waiting and self._permits.acquire():
             self._give(taker)
+            return True
+        return False
+
+    def ask(self, taker: str, item: T) -> bool:
+        """True: `item` may go. False: it waits, and `grants` returns it when its turn has come."""
+        if self.take(taker):
             return True
         self._queues.setdefault(taker, deque()).append(item)
         self.waiting += 1

@@ -118,6 +118,13 @@ class AdaptiveLimit:
         """Whether it was learned from losses. False: it is still on its first way up."""
         return not self._is_starting
 
+    def allow(self, most: int) -> None:
+        """Whoever calls may have more or fewer calls open from now on."""
+        if self._mark >= self._bounds.most:
+            self._mark = float(most)
+        self._bounds = LimitBounds(most, self._bounds.start, min(self._bounds.least, most))
+        self._limit = min(self._limit, float(most))
+
     def acquire(self) -> bool:
         """Take a permit. False: none is free; one may be after a `release` or a `succeeded`."""
         if self.in_flight >= int(self._limit):

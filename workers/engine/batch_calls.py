@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections import Counter
@@ -16,6 +15,7 @@ from workers.calls.retry import Action, Decision, Spent, delay_after
 from workers.calls.split import Pieces
 from workers.engine.call_tally import outcome_of
 from workers.engine.calling import Calls, Job
+from workers.engine.flow import Flow
 from workers.engine.holding import Holding
 from workers.engine.meta import called
 from workers.errors import ProcessorFailed
@@ -27,6 +27,11 @@ _ORDER: Final[tuple[Action, ...]] = ("fail", "notReady", "hold", "split", "retry
 
 class Batches(Protocol):
     """Where batches come from. Kept by `batches.BatchFanout`."""
+
+    @property
+    def flow(self) -> Flow[list[Job]]:
+        """Permits, rates and retries."""
+        ...
 
     @property
     def hold(self) -> Holding[list[Job]]:
@@ -82,20 +87,30 @@ class BatchCalls:
 
     async def _call(self, piece: list[Job], batch: list[Job]) -> list[Job] | None:
         """Call with one piece of a batch. Returns what of it must be split."""
-        calls, site, hold = self._calls, self._calls.site, self._batches.hold
+        piece = self._alive(piece)
+        if not piece:
+            return None
+        flow, size_bytes = self._batches.flow, sum(len(job.text) for job in piece)
+        if not await flow.enter(piece, size_bytes):
+            return None
+        try:
+            return await self._attempts(piece, batch)
+        finally:
+            flow.leave(size_bytes)
+
+    async def _attempts(self, piece: list[Job], batch: list[Job]) -> list[Job] | None:
+        calls, hold, flow = self._calls, self._batches.hold, self._batches.flow
         throttled = 0
-        while piece := self._alive(piece):
+        while True:
+            await flow.pace()
+            piece = self._alive(piece)
+            if not piece:
+                return None
             if not hold.may_go(batch):
                 self._batches.stand_by(piece)
                 return None
-            body = self._contract.frame(piece)
-            assert len(body) <= calls.max_bytes, "a batch is cut before it is too large"
-            calls.tally.batched(len(piece), len(body))
             began = time.monotonic()
-            found = await calls.attempt(body, self._context(piece, throttled))
-            answer, failure = (None, found) if isinstance(found, CallFailure) else (
-                found, failure_of(found, site.execution, calls.errors)
-            )  # fmt: skip
+            failure, answer = await self._attempt(piece, began, throttled)
             if failure is None:
                 assert answer is not None
                 hold.ended(batch, began)
@@ -119,10 +134,33 @@ class BatchCalls:
                 return None
             piece, delay = self._spend(piece, decisions, failure, answer)
             throttled += not decisions[0].counts
-            if piece:
-                calls.tally.retried(failure)
-                await asyncio.sleep(delay)
-        return None
+            if not piece:
+                return None
+            calls.tally.retried(failure)
+            await flow.again(failure, delay)
+
+    async def _attempt(
+        self, piece: list[Job], began: float, throttled: int
+    ) -> tuple[CallFailure | None, InvokeAnswer | None]:
+        """Send one request, and tell of the load what its end says."""
+        calls, site, flow = self._calls, self._calls.site, self._batches.flow
+        body = self._contract.frame(piece)
+        assert len(body) <= calls.max_bytes, "a batch is cut before it is too large"
+        calls.tally.batched(len(piece), len(body))
+        flow.began()
+        try:
+            found = await calls.attempt(body, self._context(piece, throttled))
+        except BaseException:
+            flow.abandoned()
+            raise
+        answer = None if isinstance(found, CallFailure) else found
+        failure = found if isinstance(found, CallFailure) else failure_of(found, site.execution, calls.errors)
+        if failure is None:
+            flow.went_well(began, throttled + max(job.attempts for job in piece))
+        else:
+            calls.tally.unknown += failure.outcome_unknown
+            flow.failed(failure, began)
+        return failure, answer
 
     def _is_held(self, piece: list[Job], batch: list[Job], failure: CallFailure, decision: Decision) -> bool:
         """The function is to be held. True: the piece waits; the probe goes on being one by its name."""

@@ -17,6 +17,7 @@ from workers.calls.retry import Decision
 from workers.engine.batch_calls import BatchCalls
 from workers.engine.call_line import CallLine
 from workers.engine.calling import Caller, Job
+from workers.engine.flow import Flow
 from workers.engine.holding import Holding
 from workers.model import Refused
 from workers.pipeline.program import CallSite
@@ -51,7 +52,6 @@ class BatchFanout(CallLine[list[Job]]):
         self._max_waiting = (BATCHES_PER_PLACE * site.parallelism + 1) * site.batch.max_records
         self._max_gated = GATED_PER_PLACE * site.parallelism * site.batch.max_records
         self._delayed = 0
-        self._held_records = 0
         self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
 
@@ -83,27 +83,28 @@ class BatchFanout(CallLine[list[Job]]):
         for job in self._batcher.drop(self._is_gone):
             self.finish(job)
         self._hold.drop(self._is_left)
+        self._flow.drop(self._is_left)
         self._batcher.hurry(time.monotonic())
         self._wake()
         self._room.set()
 
     def _is_left(self, piece: list[Job]) -> bool:
-        """Take out of a piece that waits in the hold what is gone. True: nothing of it is left."""
+        """Take out of a piece that waits what is gone. True: nothing of it is left."""
         gone = [job for job in piece if self._is_gone(job)]
         piece[:] = [job for job in piece if not self._is_gone(job)]
-        self._held_records -= len(gone)
         for job in gone:
             self.finish(job)
         return not piece
 
     def has_room(self) -> bool:
         """Whether more documents may be taken up: a batch for every place waits, and one is being filled."""
-        waiting = self._batcher.records + self._delayed + self._held_records
+        waiting = self._batcher.records + self._delayed + self._hold.waiting * self._limits.max_records
         return waiting < self._max_waiting and self._gate.waiting < self._max_gated
 
     @property
     def waiting(self) -> int:
-        return self._batcher.records + self._delayed + self._gate.waiting + self._held_records
+        held = self._hold.waiting * self._limits.max_records
+        return self._batcher.records + self._delayed + self._gate.waiting + held
 
     @property
     def at_once(self) -> int:
@@ -122,21 +123,11 @@ class BatchFanout(CallLine[list[Job]]):
     def idled(self) -> None:
         self._wake()
 
-    def probe_with(self) -> list[Job] | None:
-        found = self._take()
-        self._held_records += len(found or ())
-        return found
-
-    def probe(self, item: list[Job]) -> None:
-        self._held_records -= len(item)
-        super().probe(item)
-
     def _take(self) -> list[Job] | None:
         return self._batcher.take(time.monotonic())
 
     def _put_first(self, items: list[list[Job]]) -> None:
         for piece in reversed(items):
-            self._held_records -= len(piece)
             if piece:
                 self._batcher.add_first(piece)
 
@@ -146,21 +137,23 @@ class BatchFanout(CallLine[list[Job]]):
     # For the calls.
 
     @property
+    def flow(self) -> Flow[list[Job]]:
+        """Permits, rates and retries."""
+        return self._flow
+
+    @property
     def hold(self) -> Holding[list[Job]]:
         """The hold of the function."""
         return self._hold
 
     def held(self, piece: list[Job], failure: CallFailure, decision: Decision) -> bool:
         """The call failed in a way that says hold. True: its records wait."""
-        self._held_records += len(piece)
         if self._holds(piece, tuple(piece), failure, decision):
             return True
-        self._held_records -= len(piece)
         return False
 
     def stand_by(self, piece: list[Job]) -> None:
         """The function was held before the call could be made."""
-        self._held_records += len(piece)
         self._wait(piece, tuple(piece))
 
     def _prepare(self, job: Job) -> Refused | None:

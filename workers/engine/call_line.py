@@ -10,6 +10,7 @@ from workers.calls.contract import CallFailure
 from workers.calls.gate import Gate
 from workers.calls.retry import Decision
 from workers.engine.calling import Caller, Calls, Job
+from workers.engine.flow import Flow
 from workers.engine.holding import Holding
 from workers.engine.partition import PartitionRun
 from workers.engine.places import Places
@@ -42,6 +43,10 @@ class CallLine(Generic[W]):
         self._room = asyncio.Event()
         self._hold: Holding[W] = Holding(caller.processor, site, self, caller.metrics, caller.pace)
         self._probe: W | None = None
+        self._is_parted = False
+        callee = caller.callees.of(site.connection, site.function)
+        self._flow: Flow[W] = Flow(callee, f"{caller.processor} {site.path}", site)
+        self._metrics = caller.metrics
 
     @property
     def in_flight(self) -> int:
@@ -82,11 +87,15 @@ class CallLine(Generic[W]):
         """Bring the metrics up to date."""
         self._calls.tally.report(self.in_flight, self.waiting)
         self._hold.report()
+        self._flow.callee.report(self._metrics)
 
     async def close(self) -> None:
         """Abandon every call."""
         self._hold.close()
         await self._places.close()
+        if not self._is_parted:
+            self._is_parted = True
+            self._flow.part()
 
     # For the places.
 
@@ -123,6 +132,7 @@ class CallLine(Generic[W]):
     def resume(self, items: list[W]) -> None:
         """Calls go again, these first."""
         self.standing.clear()
+        self._flow.restart()
         self._put_first(items)
         self._fill()
         self._room.set()

@@ -21,6 +21,7 @@ from workers.metrics import (
     CALLS_IN_FLIGHT,
     CALLS_LIMIT,
     CALLS_WAITING,
+    UNKNOWN_OUTCOMES,
 )
 from workers.pipeline.program import CallSite
 
@@ -64,6 +65,7 @@ class CallTally:
         self.received = 0
         self.finished = 0
         self.splits = 0
+        self.unknown = 0
         self.results: Counter[str] = Counter()
         metrics.gauge(CALLS_LIMIT, *self._labels).set(site.parallelism)
 
@@ -114,6 +116,7 @@ class CallTally:
         metrics.counter(CALL_BYTES_SENT, *labels).inc(self._sent)
         metrics.counter(CALL_BYTES_RECEIVED, *labels).inc(self.received)
         metrics.counter(CALL_SPLITS, *labels).inc(self.splits)
-        self._records = self._sent = self.received = self.splits = 0
+        metrics.counter(UNKNOWN_OUTCOMES, *labels).inc(self.unknown)
+        self._records = self._sent = self.received = self.splits = self.unknown = 0
         metrics.gauge(CALLS_IN_FLIGHT, *labels).set(in_flight)
         metrics.gauge(CALLS_WAITING, *labels).set(waiting)

@@ -17,6 +17,7 @@ from workers.calls.identity import ClientContext, document_id, record_id
 from workers.calls.retry import Decision, RetryPolicy, Spent, decide
 from workers.counting import Metrics
 from workers.engine.call_tally import CallTally
+from workers.engine.callees import Callees
 from workers.engine.holding import ProbePace
 from workers.engine.letters import internal
 from workers.engine.meta import called
@@ -100,6 +101,7 @@ class Caller:
     stop: Callable[[str], None]
     bootstrap_servers: str = ""
     pace: ProbePace = field(default_factory=ProbePace)
+    callees: Callees = field(default_factory=Callees)
 
 
 class Calls:

@@ -6,12 +6,11 @@ callers than `parallelism`.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import deque
 
 from workers.calls.contract import Answered, CallFailure, Verdict
-from workers.calls.retry import Spent
+from workers.calls.retry import Action, Spent
 from workers.engine.call_line import CallLine
 from workers.engine.call_tally import outcome_of
 from workers.engine.calling import Caller, Job
@@ -60,6 +59,7 @@ class Fanout(CallLine[Job]):
             job.slot.partition.end()
         gone = [*self._hold.drop(self._is_gone), *filter(self._is_gone, self._waiting)]
         self._waiting = deque(job for job in self._waiting if not self._is_gone(job))
+        self._flow.drop(self._is_gone)
         for job in gone:
             self._leave(job)
         self._fill()
@@ -116,9 +116,13 @@ class Fanout(CallLine[Job]):
             self._hold.let_go(job)
             self._done.refused(job, body)
             return True
-        return await self._call_with(job, body)
+        return await self._call_with(job, body, len(body))
 
-    async def _call_with(self, job: Job, body: bytes) -> bool:
+    async def _call_with(self, job: Job, body: bytes, size_bytes: int) -> bool:
+        flow = self._flow
+        if not await flow.enter(job, size_bytes):
+            self._hold.let_go(job)
+            return True
         try:
             return await self._attempts(job, body)
         except ProcessorFailed as error:
@@ -127,20 +131,23 @@ class Fanout(CallLine[Job]):
             self._hold.let_go(job)
             self._done.failed(job, f"{self.site.path}: {error}")
             return True
+        finally:
+            flow.leave(size_bytes)
 
     async def _attempts(self, job: Job, body: bytes) -> bool:
-        calls, partition, hold = self._calls, job.slot.partition, self._hold
+        calls, partition, hold, flow = self._calls, job.slot.partition, self._hold, self._flow
         context, identity = calls.context, job.name()
         began = time.monotonic()
         throttled = 0
         while True:
+            await flow.pace()
+            if not partition.alive or not hold.may_go(job):
+                return self._cannot_go(job)
             started = time.monotonic()
             sent = None if context is None else context.of_document(identity, job.attempts + throttled + 1)
-            found = await calls.attempt(body, sent)
-            answer = None if isinstance(found, CallFailure) else found
-            verdict: Verdict = found if isinstance(found, CallFailure) else calls.judge(found)
+            verdict, answer = await self._attempt(body, sent, started, job.attempts + throttled)
             if isinstance(verdict, Answered) or not partition.alive:
-                action = "over"
+                action: Action = "onError"
                 break
             spent = Spent(job.attempts + 1, throttled, time.monotonic() - began)
             decision = calls.decide(verdict, spent, 1, is_probe=hold.is_probe(job))
@@ -154,16 +161,9 @@ class Fanout(CallLine[Job]):
                 calls.try_again(job)
             else:
                 throttled += 1
-            await asyncio.sleep(decision.delay_seconds)
-            if not partition.alive:
-                break
-            if not hold.may_go(job):
-                self._wait(job, (job,))
-                return False
+            await flow.again(verdict, decision.delay_seconds)
         if not partition.alive:
-            hold.let_go(job)
-            calls.tally.ended("abandoned")
-            return True
+            return self._cannot_go(job)
         if action not in ("hold", "notReady"):
             hold.ended(job, started, verdict if isinstance(verdict, CallFailure) else None)
         calls.tally.ended(outcome_of(verdict))
@@ -172,6 +172,35 @@ class Fanout(CallLine[Job]):
             calls.must_stop(job, verdict)
         else:
             self._after(job, verdict, answer, job.attempts + throttled + 1, time.monotonic() - began)
+        return True
+
+    async def _attempt(
+        self, body: bytes, context: str | None, started: float, retries: int
+    ) -> tuple[Verdict, InvokeAnswer | None]:
+        """Send one request, and tell of the load what its end says."""
+        calls, flow = self._calls, self._flow
+        flow.began()
+        try:
+            found = await calls.attempt(body, context)
+        except BaseException:
+            flow.abandoned()
+            raise
+        answer = None if isinstance(found, CallFailure) else found
+        verdict: Verdict = found if isinstance(found, CallFailure) else calls.judge(found)
+        if isinstance(verdict, CallFailure):
+            calls.tally.unknown += verdict.outcome_unknown
+            flow.failed(verdict, started)
+        else:
+            flow.went_well(started, retries)
+        return verdict, answer
+
+    def _cannot_go(self, job: Job) -> bool:
+        """Before or after an attempt: the partition is somebody else's (True), or the function is held."""
+        if job.slot.partition.alive:
+            self._wait(job, (job,))
+            return False
+        self._hold.let_go(job)
+        self._calls.tally.ended("abandoned")
         return True
 
     def _after(

@@ -164,6 +164,6 @@ class HttpsFanout(Fanout):
             self._done.refused(job, found)
             return True
         try:
-            return await self._call_with(job, found)
+            return await self._call_with(job, found, len(found.request.body or b""))
         finally:
             self._calls.forget(job)

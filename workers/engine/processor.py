@@ -16,6 +16,7 @@ from workers.counting import Metrics
 from workers.emit.topics import DistinctTopics
 from workers.engine.after_call import AfterCall
 from workers.engine.backlog import Backlog
+from workers.engine.callees import Callees
 from workers.engine.calling import Caller, Done, Job
 from workers.engine.commits import Commits, PlainCommits
 from workers.engine.execute import Executor, outcome_of
@@ -76,7 +77,7 @@ class ProcessorSettings:
 @dataclass(frozen=True, slots=True)
 class Parts:
     """The outside of one processor, behind ports. `invokers` has one for each function call; `transactions`
-    is there under exactly-once."""
+    is there under exactly-once; `callees` is what it shares with the others of the process."""
 
     results: Producer | None
     dead_letters: Producer
@@ -85,6 +86,7 @@ class Parts:
     errors: ErrorTable
     transactions: Transactions | None = None
     pace: ProbePace = field(default_factory=ProbePace)
+    callees: Callees = field(default_factory=Callees)
     schemas: SchemaParts = field(default_factory=SchemaParts)
 
 
@@ -129,7 +131,7 @@ class Processor:
         self._schemas.release = self.executor.release
         caller = Caller(
             name, parts.metrics, self._done, on_crash, parts.errors, self.fail, settings.bootstrap_servers,
-            parts.pace,
+            parts.pace, parts.callees,
         )  # fmt: skip
         self.fanouts = sites_of(program, parts.invokers, caller)
         self.report = ProcessorReport(name, self.tally, parts.metrics)

@@ -21,10 +21,13 @@ from topics.headers import DEAD_LETTER
 from workers.adapters.error_file import shipped_errors
 from workers.counting import Metrics
 from workers.emit.dead_letter import DeadLetterPolicy
+from workers.engine.call_line import CallLine
+from workers.engine.callees import Callees
 from workers.engine.holding import ProbePace
 from workers.engine.intake import Intake
 from workers.engine.letters import LetterSettings
 from workers.engine.processor import Parts, Processor, ProcessorSettings
+from workers.engine.registered import SchemaParts
 from workers.engine.transaction import TransactionSettings
 from workers.model import (
     DROPPED,
@@ -150,6 +153,20 @@ class Rig:
     crashes: list[BaseException] = field(default_factory=list)
     transactions: FakeTransactions | None = None
     """There under exactly-once."""
+    callees: Callees = field(default_factory=Callees)
+
+    def settled(self) -> bool:
+        """Whether every permit and every byte was given back."""
+        found = [self.callees.of(site.connection, site.function) for site in self.sites]
+        return all(
+            not (one.limit.in_flight or one.limit.open or one.share.waiting or one.bytes.used_bytes)
+            for one in found
+        )
+
+    @property
+    def sites(self) -> list[CallSite]:
+        """The call sites of the processor."""
+        return [one.site for one in self.processor.fanouts if isinstance(one, CallLine)]
 
     def give(self, *docs: Any, to: TopicPartition = FIRST, **how: Any) -> None:
         """Write records: documents as JSON, bytes and None as they are."""
@@ -235,7 +252,8 @@ def build(
     exactly_once: bool = False,
 ) -> Rig:
     """A rig whose processor was not started yet. Among the settings: `clients`, one for each call, where
-    functions are not enough; `pace` of the probes."""
+    functions are not enough; `pace` of the probes; `callees` that are shared with others;
+    `schemas` of a registry."""
     cluster, metrics, invoker = FakeCluster(), Metrics(with_process=False), FakeInvoker()
     cluster.create(TOPIC, partitions)
     producer = FakeProducer(capacity)
@@ -246,17 +264,19 @@ def build(
         transactions = FakeTransactions(cluster)
         changes.setdefault("transactions", TRANSACTIONS)
     pace: ProbePace = changes.pop("pace", QUICKLY)
+    callees: Callees = changes.pop("callees", Callees())
     clients: tuple[Client, ...] = changes.pop("clients", (invoker,) * len(program.calls))
+    schemas: SchemaParts = changes.pop("schemas", SchemaParts())
     processor = Processor(
         program,
         replace(SETTINGS, **changes),
-        Parts(producer, producer, clients, metrics, shipped_errors(), transactions, pace),
+        Parts(producer, producer, clients, metrics, shipped_errors(), transactions, pace, callees, schemas),
         crashes.append,
     )
     intake = Intake(asyncio.get_running_loop(), processor, SETTINGS.revoke_drain_seconds)
     reading = FakeSourceSettings("group", (TOPIC,), limits=limits, is_transactional=exactly_once)
     source = FakeSource(reading, intake, cluster)
-    return Rig(processor, cluster, source, producer, invoker, metrics, crashes, transactions)
+    return Rig(processor, cluster, source, producer, invoker, metrics, crashes, transactions, callees)
 
 
 @asynccontextmanager
@@ -274,3 +294,4 @@ async def running(program: Program, **how: Any) -> AsyncIterator[Rig]:
         rig.invoker.advance(1e6)
         await rig.invoker.close()
         await rig.stop()
+    assert rig.settled(), "permits and bytes are given back whatever happens"

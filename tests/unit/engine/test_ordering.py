@@ -18,6 +18,7 @@ from tests.unit.engine.rig import (
 )
 from workers.calls.order import Ordering
 from workers.engine import partition as partition_module
+from workers.engine.callees import Callees
 from workers.metrics import MAP_CHARACTERS, PARTITIONS_HELD, RECORDS_SKIPPED, Metric
 from workers.model import Document, Many, Position, TopicPartition
 from workers.pipeline.program import Outcome, Program
@@ -208,7 +209,9 @@ async def test_a_partition_is_held_before_its_map_is_full(monkeypatch: pytest.Mo
     """Nothing more of it is taken up until the map shrinks; its neighbour goes on; metrics tell."""
     monkeypatch.setattr(partition_module, "FULL_CHARACTERS", 10)
     async with running(
-        calling_program(site(parallelism=64)), settings={"ordering": "none"}, partitions=2
+        calling_program(site(parallelism=64)),
+        settings={"ordering": "none", "callees": Callees(lambda: {"aws f": {"limit": 64}})},
+        partitions=2,
     ) as rig:
         rig.invoker.hold()
         rig.invoker.program("f", SLOW)
