@@ -2,7 +2,8 @@
 
     python -m tests.scenarios.faust_agent settings.json
 
-`settings.json`: {app, broker, folder, source, results, stub, call, raises_at}. Results go to the partition of
+`settings.json`: {app, broker, folder, source, results, stub, call, raises_at,
+session_seconds}. Results go to the partition of
 `results` that their record had in `source`. At the id `raises_at` the agent fails, once.
 """
 
@@ -26,7 +27,8 @@ def made(settings: dict[str, Any]) -> faust.App:
     app = faust.App(
         settings["app"], broker=f"kafka://{settings['broker']}", store="memory://",
         datadir=settings["folder"], topic_replication_factor=1, consumer_auto_offset_reset="earliest",
-        broker_session_timeout=6.0, broker_heartbeat_interval=1.0, broker_commit_interval=0.5,
+        broker_session_timeout=settings["session_seconds"], broker_heartbeat_interval=1.0,
+        broker_commit_interval=0.5,
     )  # fmt: skip
     source = app.topic(settings["source"], key_serializer="raw", value_serializer="raw")
     results = app.topic(settings["results"], key_serializer="raw", value_serializer="raw")
