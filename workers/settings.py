@@ -137,6 +137,8 @@ class EngineSettings:
     preflight_seconds: float = 10.0
     # Between two looks at the files of secrets. Kubernetes renews a mounted secret within about a minute.
     secrets_look_seconds: float = 5.0
+    # Between two writings of what was learned of the limits of functions: a crash forgets as much.
+    limits_interval_seconds: float = 30.0
     # Between two frames of an engine to its supervisor, which calls 30 s of silence dead.
     status_interval_seconds: float = 1.0
 
@@ -269,11 +271,15 @@ class ServiceSettings:
     # Consumers keep their partitions over a restart, by an id of release and slot: for machines whose slot
     # stays the same, such as the pods of a StatefulSet.
     is_static_member: bool = False
+    # The folder for what a restart need not learn again; empty: one among the temporary files. Nothing
+    # depends on it.
+    state: str = ""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> ServiceSettings:
         """Read PENSTOCK_LOG_LEVEL, PENSTOCK_METRICS_HOST, PENSTOCK_METRICS_PORT, PENSTOCK_PROCESSES,
-        PENSTOCK_RELEASE, PENSTOCK_SLOT, PENSTOCK_DRAIN_TIMEOUT and PENSTOCK_STATIC_MEMBERSHIP.
+        PENSTOCK_RELEASE, PENSTOCK_SLOT, PENSTOCK_DRAIN_TIMEOUT, PENSTOCK_STATIC_MEMBERSHIP and
+        PENSTOCK_STATE.
 
         Raises Invalid with every problem. Other PENSTOCK_* names are left alone: Kubernetes makes some of its
         own (PENSTOCK_SERVICE_HOST) for a service of that name.
@@ -292,6 +298,7 @@ class ServiceSettings:
             slot=_id_part(env, "PENSTOCK_SLOT", default.slot, problems),
             drain_timeout_seconds=_drain(env, default.drain_timeout_seconds, problems),
             is_static_member=_flag(env, "PENSTOCK_STATIC_MEMBERSHIP", problems),
+            state=env.get("PENSTOCK_STATE", default.state),
         )
         if found.is_static_member and not found.slot:
             expected = "a slot that is the same after a restart, and another one on every machine"

@@ -12,11 +12,10 @@ import logging
 import os
 import re
 import socket
-import stat
-import tempfile
 from pathlib import Path
 from typing import Final
 
+from workers.adapters.own_folder import own_folder
 from workers.logs import log_event
 
 log = logging.getLogger(__name__)
@@ -35,7 +34,7 @@ class SlotClaim:
         self.name = f"{release}-{slot or _NOT_IN_IDS.sub('-', socket.gethostname())}"
         self._descriptor: int | None = None
         try:
-            self.number = self._claim(folder or _own_folder())
+            self.number = self._claim(folder or own_folder("slots"))
         except OSError as error:
             self.number = process
             log_event(
@@ -69,13 +68,3 @@ class SlotClaim:
             self._descriptor = descriptor
             return number
         raise OSError(f"{MAX_SLOTS} processes hold the slots of {self.name}")
-
-
-def _own_folder() -> Path:
-    """Of this user, and of nobody who could hold its locks."""
-    folder = Path(tempfile.gettempdir()) / f"penstock-slots-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise OSError(f"{folder} belongs to somebody else")
-    return folder

@@ -32,6 +32,7 @@ from workers.assembly.registries import Registries
 from workers.assembly.service import static_member
 from workers.counting import Metrics
 from workers.emit.dead_letter import DeadLetterPolicy
+from workers.engine.callees import Callees
 from workers.engine.intake import Intake
 from workers.engine.letters import LetterSettings
 from workers.engine.processor import Parts, Processor, ProcessorSettings
@@ -55,6 +56,7 @@ class Graph:
     settings: EngineSettings
     aws: AwsClients
     metrics: Metrics = field(default_factory=Metrics)
+    callees: Callees = field(default_factory=Callees)
     producers: dict[str, KafkaProducer] = field(default_factory=dict)
     clients: dict[str, LambdaInvoker | HttpsClient] = field(default_factory=dict)
     connections: dict[str, Connection] = field(init=False)
@@ -85,6 +87,7 @@ class Graph:
             metrics=self.metrics,
             errors=shipped_errors(),
             transactions=self._transactions(spec),
+            callees=self.callees,
             schemas=self.registries.parts(spec.program, self.connections),
         )
         target = spec.dead_letters

@@ -21,6 +21,7 @@ from workers import logs
 from workers.adapters.allocation import raise_descriptor_limit, settle_memory
 from workers.adapters.https import HttpsClient
 from workers.adapters.kafka_poll import PollThread
+from workers.adapters.limits_file import LimitsFile
 from workers.adapters.supervisor_pipe import FirstLine, Frames, listen, read_first_line
 from workers.appfolder import (
     App,
@@ -38,7 +39,8 @@ from workers.appfolder.rotation import Rotation
 from workers.assembly.clients import aws_clients, aws_connection, https_endpoint
 from workers.assembly.graph import Graph
 from workers.assembly.readiness import with_troubles
-from workers.assembly.service import check_service, engine_settings
+from workers.assembly.service import check_service, engine_settings, limits_name
+from workers.engine.callees import Callees
 from workers.engine.intake import Intake
 from workers.engine.processor import Processor
 from workers.engine.worker import Worker
@@ -110,7 +112,11 @@ class Engine:
 
         self.rotation = Rotation(self.app.folder, os.environ, self.app.connections)
         aws = aws_clients(self.settings, self.rotation)
-        self.graph = graph = Graph(self.app, self.first.process, self.service, self.settings, aws)
+        limits = LimitsFile(self.service.state, limits_name(self.service, self.app, self.first.process))
+        callees = Callees(limits.read)
+        self.graph = graph = Graph(
+            self.app, self.first.process, self.service, self.settings, aws, callees=callees
+        )
         await aws.open(map(aws_connection, lambda_connections(self.app, self.specs)))
         refused = await self._preflight()
         poll = PollThread(poll_crashed)
@@ -135,7 +141,9 @@ class Engine:
         listen(loop, worker.stop)
         poll.start()
         secrets = asyncio.create_task(self._watch_secrets())
-        secrets.add_done_callback(lambda ended: _raise_to(crashed, ended))
+        keeping = asyncio.create_task(limits.keep(callees.export, self.settings.limits_interval_seconds))
+        for task in (secrets, keeping):
+            task.add_done_callback(lambda ended: _raise_to(crashed, ended))
         try:
             for spec, processor in zip(self.specs, processors, strict=True):
                 if spec.name in refused:
@@ -152,6 +160,8 @@ class Engine:
             # Beside the loop: a revocation may be waiting for the engine's word.
             await asyncio.to_thread(poll.end)
             secrets.cancel()
+            keeping.cancel()
+            limits.write(callees.export())
             graph.close()
 
     async def _preflight(self) -> dict[str, str]:

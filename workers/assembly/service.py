@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -53,6 +54,12 @@ def check_service(app: App, specs: Sequence[ProcessorSpec], service: ServiceSett
             )
     if problems:
         raise Invalid(problems)
+
+
+def limits_name(service: ServiceSettings, app: App, process: int) -> str:
+    """The name of what a process keeps of its limits: of another app folder they say nothing."""
+    folder = hashlib.sha256(str(app.folder.resolve()).encode()).hexdigest()[:8]
+    return f"{service.release}-{folder}-{process}"
 
 
 def static_member(service: ServiceSettings, process: int, processor: str) -> dict[str, Any]:
