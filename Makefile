@@ -9,7 +9,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 IMAGE ?= penstock:$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit check chart image format docs bench chaos lock clean
+.PHONY: help setup demo test unit check chart chart-full image format docs bench chaos lock clean
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,6 +47,11 @@ check: $(READY) ## format, lint, types, layers, sizes
 chart: $(READY) ## the Helm chart: lint, templates, schemas, unit tests, alerts, dashboards
 	@$(BIN)/python -m tests.chart.toolchain
 	@$(BIN)/python -m pytest -q tests/chart -n 2
+
+# Some minutes, and the first time a quarter of an hour for the programs. OCI=folder runs the image too: docs/image.md.
+chart-full: $(READY) ## the chart on a real API server by Helm 3 and 4, from install to uninstall; OCI=folder: the image
+	@$(BIN)/python -m tests.chart.full cluster --log benchmarks/results/chart-cluster.txt
+	@test -z "$(OCI)" || $(BIN)/python -m tests.chart.full image --image "$(OCI)" --log benchmarks/results/chart-image.txt
 
 # BUILDER=podman and BUILDER=buildah build it too; IMAGE_ARGS passes on what the build needs here (docs/image.md).
 image: ## build the image: IMAGE=penstock:0.1.0 BUILDER=docker
