@@ -107,8 +107,9 @@ class Reborn:
         if rig.transactions is not None:
             rig.transactions = FakeTransactions(rig.cluster)
         parts = Parts(
-            rig.producer, rig.producer, (rig.invoker,), rig.metrics, shipped_errors(), rig.transactions
-        )
+            rig.producer, rig.producer, (rig.invoker,), rig.metrics, shipped_errors(), rig.transactions,
+            callees=rig.callees,
+        )  # fmt: skip
         rig.processor = Processor(self.program, replace(SETTINGS, **self.changes), parts, rig.crashes.append)
         intake = Intake(asyncio.get_running_loop(), rig.processor, SETTINGS.revoke_drain_seconds)
         reading = FakeSourceSettings("group", (TOPIC,), is_transactional=rig.transactions is not None)
@@ -179,6 +180,7 @@ async def test_a_processor_goes_on_once_its_role_is_back(exactly_once: bool) -> 
         assert (status["state"], status["error"], status["trouble"]) == ("STARTED", "", "")
         assert status["consumed"] > 5
         assert status["emitted"] == 5
+        assert made.rig.settled(), "no start kept a permit"
     restarted = made.rig.metrics.registry.get_sample_value(
         "penstock_processor_restarts_total", {"processor": "orders"}
     )
