@@ -22,7 +22,8 @@ from pathlib import Path
 from confluent_kafka import ConsumerGroupState, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from workers.appfolder import App, KafkaConnection, ProcessorSpec, kafka_client_config, load_app
+from workers.appfolder import App, KafkaConnection, ProcessorSpec, load_app
+from workers.assembly import client_config, default_group
 
 APP = Path(os.environ.get("PENSTOCK_APP", "/app"))
 REQUEST_SECONDS = 20.0
@@ -84,7 +85,7 @@ def groups_wrong(app: App, specs: list[ProcessorSpec], seconds: float) -> Iterat
         for name, spec in list(wanted.items()):
             source = spec.program.source
             assert source is not None, "only those with one are wanted"
-            group = source.group_id or f"penstock-{name}"
+            group = source.group_id or default_group(name)
             states[name] = state_of(clients[source.connection], group)
             if states[name] == "STABLE":
                 say(f"processor {name}: group {group} has members")
@@ -145,7 +146,7 @@ def kafka_connections(app: App, specs: list[ProcessorSpec]) -> dict[str, KafkaCo
 
 def admin(connection: KafkaConnection) -> AdminClient:
     """A client that says nothing by itself."""
-    return AdminClient({"log_level": 0, **kafka_client_config(connection, "any")})
+    return AdminClient({"log_level": 0, **client_config(connection, "any")})
 
 
 def say(text: str) -> None:
