@@ -68,7 +68,7 @@ class Story:
         until(lambda: self.world.lag(group_of(self.source), self.source) == 0, 60, "everything answered")
 
 
-def begun(world: World, account: Account, **options: Any) -> Story:
+def begun(world: World, account: Account, retry: dict[str, Any] | None = None, **options: Any) -> Story:
     """Both at work, the first 50 records answered."""
     source, results, dead = world.topic("in"), world.topic("out"), world.topic("dead")
     neighbour, others = world.topic("neighbour"), world.topic("others")
@@ -79,7 +79,7 @@ def begun(world: World, account: Account, **options: Any) -> Story:
     app = world.write_app(
         world.connections(functions=connection),
         {
-            "orders": calling(world, source, results, dead, {"as": "r"}, **options),
+            "orders": calling(world, source, results, dead, {"as": "r", "retry": retry or {}}, **options),
             "other": story(world, neighbour, others, dead, [{"$addFields": {"x": 1}}]),
         },
     )
@@ -147,3 +147,30 @@ def test_a_role_that_stays_away_fails_its_processor_and_no_other(world: World, a
     assert world.lag(group_of(made.source), made.source) == number - len(answered)
     assert world.read(made.dead) == []
     assert len(world.read(made.others)) == 50
+
+
+@pytest.mark.kafka
+def test_documents_wait_while_sts_is_away(world: World, account: Account) -> None:
+    """Longer than a session lives, and than the attempts of a call last: nothing is dead-lettered, no
+    processor starts again, the worker says 503 and which connection it is, the neighbour goes on. With STS
+    back every record is a result once, in order."""
+    made = begun(world, account, retry={"maxAttempts": 2})
+    account.sts.failure = (500, "InternalFailure")
+    number = 50
+
+    def held() -> bool:
+        nonlocal number
+        if number < 150:
+            world.produce(made.source, [{"id": number}])
+            number += 1
+        return "NoCredentials" in made.worker.log() and made.worker.get("/readyz")[0] == 503
+
+    until(held, 40, "a hold of the function, and not ready")
+    assert f"connection functions: cannot assume role {ROLE}" in made.worker.get("/readyz")[1]
+    made.neighbour_goes_on(50)
+    account.restore()
+    made.all_answered()
+    until(made.worker.is_ready, 30, "ready again")
+    assert [record.json["id"] for record in world.read(made.results)] == list(range(number))
+    assert world.read(made.dead) == []
+    assert restarts_of(made.worker, "orders") == 0

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.kafka_source import FakeSource, FakeSourceSettings
+from tests.fakes.lambda_behaviour import Behaviour
 from tests.fakes.transactions import FakeTransactions
 from tests.unit.engine.rig import (
     FIRST,
@@ -30,7 +31,7 @@ from workers.engine.processor import Parts, Processor
 from workers.engine.restarts import RestartWindow
 from workers.engine.worker import Worker
 from workers.errors import ProcessorFailed
-from workers.pipeline.program import Program
+from workers.pipeline.program import CallSite, HoldSpec, Program
 from workers.ports import InvokeAnswer, InvokeRequest
 
 REVOKED = "connection aws: cannot assume role r"
@@ -124,9 +125,9 @@ class Reborn:
 
 @asynccontextmanager
 async def reborn(
-    *, neighbour: Rig | None = None, exactly_once: bool = False, **changes: Any
+    *, neighbour: Rig | None = None, exactly_once: bool = False, call: CallSite | None = None, **changes: Any
 ) -> AsyncIterator[Reborn]:
-    program = calling_program(site(on_error="fail"))
+    program = calling_program(call or site(on_error="fail"))
     if exactly_once:
         changes["transactions"] = TRANSACTIONS
     rig = build(program, settings=changes, exactly_once=exactly_once)
@@ -241,6 +242,21 @@ async def test_what_no_start_would_mend_is_failed_at_once() -> None:
         made.rig.give({"id": 1, "do": "fail"})
         await made.rig.until(lambda: made.rig.source.stopped)
         assert (made.status()["state"], made.starts) == ("FAILED", 0)
+
+
+@pytest.mark.usefixtures("_quick")
+async def test_a_hold_that_ends_with_fail_was_the_window() -> None:
+    """The function was probed for as long as its hold allows: no start would give it more."""
+    held = site(hold=HoldSpec(timeout_seconds=0.05, after="fail"))
+    async with reborn(call=held) as made:
+        made.rig.invoker.program(
+            "f", Behaviour(outcome="error", status=404, error_type="ResourceNotFoundException")
+        )
+        made.rig.give({"id": 1})
+        await made.rig.until(lambda: made.rig.source.stopped)
+        assert (made.status()["state"], made.starts) == ("FAILED", 0)
+        assert made.rig.committed() == 0
+        assert made.rig.letters() == []
 
 
 async def test_a_worker_that_stops_waits_for_no_start(monkeypatch: pytest.MonkeyPatch) -> None:
