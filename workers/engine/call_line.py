@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from workers.calls.contract import CallFailure
 from workers.calls.gate import Gate
 from workers.calls.retry import Decision
+from workers.calls.scale_hint import Destination
 from workers.engine.calling import Caller, Calls, Job
 from workers.engine.flow import Flow
 from workers.engine.holding import Holding
@@ -72,6 +73,14 @@ class CallLine(Generic[W]):
     def is_ready(self) -> bool:
         """Whether the worker's own keys and clock are taken."""
         return not self._hold.is_not_ready
+
+    def destination(self) -> Destination:
+        """What stands between the documents and what they are called with."""
+        callee = self._flow.callee
+        return Destination(
+            callee.limit.limit, callee.most, callee.limit.was_cut, self.is_held, self._flow.was_paced(),
+            self.waiting + callee.share.waiting,
+        )  # fmt: skip
 
     def has_room(self) -> bool:
         """Whether more documents may be taken up."""

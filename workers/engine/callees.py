@@ -51,6 +51,11 @@ class Paced:
         self.waits = 0
         self._line = asyncio.Lock()
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether a call waits now."""
+        return self._line.locked()
+
     def admits(self, now_seconds: float) -> bool:
         """Whether a call may begin now; then it counts."""
         return not self._line.locked() and not self.rate.admit(now_seconds)

@@ -32,11 +32,12 @@ class Flow(Generic[W]):
         rate = site.rate_per_second
         own = [] if rate is None else [Paced(RateLimit(rate, time.monotonic()))]
         self._paces = (*own, callee.pace, callee.account.pace)
+        self._waits = 0
 
-    @property
-    def paced(self) -> int:
-        """How many calls had to wait for a rate so far."""
-        return sum(pace.waits for pace in self._paces)
+    def was_paced(self) -> bool:
+        """Whether calls wait for a rate, or did since this was asked last."""
+        before, self._waits = self._waits, sum(pace.waits for pace in self._paces)
+        return self._waits > before or any(pace.is_waited_for for pace in self._paces)
 
     async def enter(self, item: W, size_bytes: int) -> bool:
         """Returns when the call may begin. False: it was dropped meanwhile. `leave` follows only on True."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from workers.calls.scale_hint import scale_hint
 from workers.counting import Metrics
 from workers.engine.partition import PartitionRun
 from workers.engine.sites import Site
@@ -25,6 +26,7 @@ from workers.metrics import (
     PARTITIONS_PAUSED,
     RECORDS_FETCHED,
     RECORDS_LOST,
+    SCALE_HINT,
 )
 from workers.ports import SourceCounts, SourceStatus
 
@@ -73,6 +75,9 @@ class ProcessorReport:
         for fanout in fanouts:
             fanout.report()
         buffered = self._gauges(source, partitions)
+        lag = sum(source.lag.values()) if source is not None else 0
+        hint = scale_hint(lag, [fanout.destination() for fanout in fanouts], is_running=state == "STARTED")
+        self._metrics.gauge(SCALE_HINT, self._name).set(hint)
         outcomes = self._tally.outcomes
         return ProcessorStatus(
             name=self._name,
@@ -84,7 +89,7 @@ class ProcessorReport:
             protocol=source.protocol if source is not None else "",
             assigned=len(partitions),
             paused=source.paused if source is not None else 0,
-            lag=sum(source.lag.values()) if source is not None else 0,
+            lag=lag,
             in_flight=sum(fanout.in_flight for fanout in fanouts),
             waiting=sum(fanout.waiting for fanout in fanouts),
             buffered=buffered,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
+from workers.calls.scale_hint import Destination
 from workers.engine.batches import BatchFanout
 from workers.engine.calling import Caller, Job
 from workers.engine.fanout import Fanout
@@ -46,6 +47,10 @@ class Site(Protocol):
     @property
     def standing(self) -> Collection[PartitionRun]:
         """Partitions with documents that wait for a held function: no more of them is taken up."""
+        ...
+
+    def destination(self) -> Destination:
+        """Whether it lets more through; asked once a report."""
         ...
 
     def put(self, job: Job) -> None:

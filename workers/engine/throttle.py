@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from topics.codecs import json as codec
 from topics.codecs.errors import CodecError
+from workers.calls.scale_hint import Destination
 from workers.calls.throttle import Throttle
 from workers.engine.calling import Caller, Job
 from workers.engine.partition import PartitionRun
@@ -48,10 +49,15 @@ class Throttled:
         self._task: asyncio.Task[None] | None = None
         self._metrics, self._labels = caller.metrics, (caller.processor, spec.path)
         self._waits, self._waited_seconds = 0, 0.0
+        self._is_short = False
 
     @property
     def waiting(self) -> int:
         return len(self._waiting)
+
+    def destination(self) -> Destination:
+        """Its rate is what the user wants: more workers would pass it by."""
+        return Destination(limit=1, most=1, is_paced=self._is_short, waiting=len(self._waiting))
 
     def put(self, job: Job) -> None:
         """Stand in line."""
@@ -97,6 +103,7 @@ class Throttled:
     async def _pass_for_ever(self) -> None:
         while True:
             wait = self._pass_some()
+            self._is_short = wait > 0
             if wait:
                 began = self._clock()
                 self._waits += 1
