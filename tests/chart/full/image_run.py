@@ -266,9 +266,12 @@ def confined(world: World, running: pod.Container) -> None:
     ]
     tried = [
         subprocess.run(
-            [*enter, "--", "/bin/sh", "-c", f"echo x > {place}"], capture_output=True, text=True, check=False
+            [*enter, "--", "/bin/sh", "-c", f"echo x > {folder}/x"],
+            capture_output=True,
+            text=True,
+            check=False,
         )
-        for place in ("/opt/penstock/x", "/x", "/app/x", "/tmp/x")
+        for folder in ("/opt/penstock", "", "/app", "/tmp")
     ]
     said = ["written" if one.returncode == 0 else one.stderr.strip().rsplit(": ", 1)[-1] for one in tried]
     check(said == ["Read-only file system"] * 3 + ["written"], f"{running.name}: {said}")
