@@ -13,7 +13,7 @@ from topics.codecs.avro import Reader, Writer
 from topics.codecs.registered import RegistryDenied, RegistryRefused, Subject, WriteSchema
 from topics.codecs.registry_client import SchemaClient, Shelf
 
-# For all registries of a process; a question takes milliseconds, or its time-out.
+# Of one registry: a question takes milliseconds, or its time-out.
 THREADS: Final = 4
 T = TypeVar("T")
 

@@ -138,7 +138,7 @@ class Processor:
         slice_records = settings.slice_records
         if self.fanouts:
             slice_records = min(slice_records, max(self.fanouts[0].at_once, 16))
-        self._backlog = Backlog(slice_records, self._schemas.gate)
+        self._backlog = Backlog(self._schemas.slice_of(slice_records), self._schemas.gate)
 
     def start(self, source: Source) -> None:
         """Begin to take records from `source`."""

@@ -41,6 +41,7 @@ from workers.settings import (
     SCHEMA_DENIED_SECONDS,
     SCHEMA_RETRY_CAP_SECONDS,
     SCHEMA_RETRY_FIRST_SECONDS,
+    SCHEMA_SLICE_RECORDS,
 )
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,10 @@ class Registered:
     def gate(self) -> Gate | None:
         """Whether a slice must stand aside; None where none ever does."""
         return None if self.reader is None else self._lacks
+
+    def slice_of(self, records: int) -> int:
+        """How many records to take up at once, where nothing else asks for fewer."""
+        return min(records, SCHEMA_SLICE_RECORDS) if self.reader is not None or self.writes else records
 
     async def run(self) -> None:
         """Ask for what is needed in any case; what is open ends with this task. Raises what is a bug."""
