@@ -62,7 +62,7 @@ MAX_HTTPS_CONNECTIONS: Final = 1_024
 
 # Questions that one processor has open to a schema registry: each is answered in milliseconds.
 MAX_SCHEMA_REQUESTS: Final = 8
-# Records that are taken up at once where values have schemas: about 5 ms at 100 us for reading and writing one.
+# Records that are taken up at once where values have schemas: about 5 ms at 100 us for one, in and out.
 SCHEMA_SLICE_RECORDS: Final = 50
 # A registry that is away is asked again after so long: at first, and at most after doubling. Records wait.
 SCHEMA_RETRY_FIRST_SECONDS: Final = 0.25

@@ -1,4 +1,4 @@
-"""`schemaRegistry` of `$source` and `$emit`: the shape of Atlas, what is refused with its place, what is sent."""
+"""`schemaRegistry` of `$source` and `$emit`: as in Atlas, what is refused with its place, what is sent."""
 
 from __future__ import annotations
 
