@@ -227,6 +227,8 @@ def _write_decimal(kind: AvroType, value: Any) -> Decimal:
         number = Decimal(int(value))
     else:
         raise _unfit(value, f"decimal({kind.precision}, {kind.scale})")
+    if not number.is_finite():
+        raise Unfit("a decimal that is no number")
     try:
         found = number.quantize(Decimal(1).scaleb(-kind.scale), context=_EXACT)
     except (Inexact, InvalidOperation):
