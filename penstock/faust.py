@@ -35,7 +35,7 @@ from workers.adapters.handed_source import HandedRecord
 from workers.appfolder import App
 from workers.appfolder.embedded import FUNCTIONS, KAFKA, embedded_app
 from workers.assembly.embedded import Embedded
-from workers.errors import Invalid, PenstockError, Problem
+from workers.errors import Invalid, Problem
 from workers.model import Headers, TopicPartition
 from workers.settings import ProcessorOptions
 
@@ -128,7 +128,7 @@ class ExternalFunction:
             return self._embedded
         try:
             return await self._begin(stream)
-        except PenstockError as error:
+        except Exception as error:
             # The agent alone would be started again and again, and fail again and again.
             await self._app.crash(error)
             raise

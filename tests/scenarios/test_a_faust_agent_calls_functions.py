@@ -167,8 +167,9 @@ def test_a_faust_agent_accounts_for_every_event(
 def test_a_killed_faust_agent_loses_nothing(
     world: World, agents: Agents, record_property: Callable[[str, object], None]
 ) -> None:
-    """kill -9 in mid-flow, and one that takes over: every event is in its place at least once, and what is
-    repeated is at most what had been taken. The order of a partition holds but for the repeats."""
+    """kill -9 in mid-flow, and one that takes over, with a sink in place of the agent's own sends: every
+    event is in its place at least once, and what is repeated is at most what had been taken. The order of a
+    partition holds but for the repeats."""
     room = 1_000
     agents.session_seconds = 6.0
     world.start_stub(f=SLOW_JSON)
@@ -180,7 +181,7 @@ def test_a_killed_faust_agent_loses_nothing(
     assert world.lag(agents.group, agents.source) > 0, "the kill must come in mid-flow"
 
     world.start_stub(f=PLAN_JSON)
-    second = agents.start(max_buffered_records=room)
+    second = agents.start(max_buffered_records=room, sink=agents.results)
     until(
         lambda: second.poll() is not None or world.lag(agents.group, agents.source) == 0, 90,
         "the commit of it all",

@@ -67,6 +67,9 @@ class HandedResults:
         delivered: Delivered,
     ) -> SendFailure | bool:
         assert isinstance(headers, OriginHeaders), "a result has the headers of its record"
+        # Of partitions that moved while nobody took results: they would be in here beside the room's.
+        while self._waiting and self._waiting[0].is_gone:
+            self._waiting.popleft()
         self._waiting.append(HandedResult(headers.record, value, key, list(headers), delivered))
         self._more.set()
         return True

@@ -230,10 +230,11 @@ async def test_results_come_in_the_order_they_leave_and_know_their_record() -> N
     waiting = asyncio.create_task(results.next())
     await asyncio.sleep(0)
     assert not waiting.done(), "results of a partition that moved are not handed out"
+    waiting.cancel()
     again = HandedRecord(FIRST, 1, (None, None, []), 0, 2, "0@1/2")
     handing.source.take(again)
     results.send("x", None, None, again.headers(), 0, delivered)
-    found = await asyncio.wait_for(waiting, 10)
+    found = await asyncio.wait_for(results.next(), 10)
     assert (found.record, found.document, found.key) == (again, None, None)
     results.close()
     assert (results.outstanding(), results.poll()) == (0, 0)
@@ -245,3 +246,15 @@ async def test_results_of_a_whole_slice_are_handed_over_one_by_one() -> None:
     records = [HandedRecord(FIRST, at, (b"%d" % at, b"v", []), 7, 1, None) for at in range(3)]
     assert results.send_many("x", [b"1", None, b"3"], records, range(3), lambda *_: None) == 3
     assert [(await results.next()).key for _ in range(2)] == [b"0", b"2"]
+
+
+async def test_results_that_nobody_takes_do_not_pile_up_over_rebalances() -> None:
+    """Those of partitions that moved make room for the next."""
+    handing, results = Handing(), HandedResults()
+    for generation in range(1, 5):
+        for at in range(3):
+            record = HandedRecord(FIRST, at, (None, b"v", []), 7, generation, "")
+            handing.source.take(record)
+            results.send("x", b"{}", None, record.headers(), 7, lambda *_: None)
+        assert results.outstanding() == 3
+        handing.source.lose()
