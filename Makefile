@@ -63,10 +63,11 @@ format: $(READY) ## let ruff rewrite what it can
 	@$(BIN)/ruff check --fix .
 
 # Into a file beside it first: a page is never left half printed.
-docs: $(READY) ## print the pages again that are made of tables: docs/metrics.md, docs/language.md, docs/errors.md
+docs: $(READY) ## print the pages again that are made of tables: docs/metrics.md, docs/language.md, docs/errors.md, the chart's
 	@for page in metrics:workers.metrics language:workers.pipeline.reference; do \
 	  $(BIN)/python -m $${page#*:} > docs/$${page%%:*}.new && mv docs/$${page%%:*}.new docs/$${page%%:*}.md || exit 1; done
 	@$(BIN)/penstock explain-error --list --markdown > docs/errors.new && mv docs/errors.new docs/errors.md
+	@$(BIN)/python -m tests.chart.chart_readme
 
 bench: $(READY) ## measure against the peers; writes benchmarks/results
 	@$(BIN)/python -m benchmarks

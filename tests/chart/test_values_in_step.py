@@ -17,7 +17,7 @@ from workers.settings import LOG_LEVELS, MAX_DRAIN_SECONDS, MAX_PROCESSES
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_a_printed_page_is_in_step(path: Path) -> None:
-    """After a change of values.yaml or of a model: python -m tests.chart.chart_readme."""
+    """after a change of values.yaml or of a model: make docs."""
     assert path.read_text("utf-8") == PAGES[path]()
 
 

@@ -58,39 +58,46 @@ data:
 {{- if or (not $source.folder) (eq (index . 1) "all") (eq (include "penstock.app.owner" $source.folder) (index . 1)) }}true{{ end }}
 {{- end }}
 
+{{/* (list root owner name) -> JSON: the sources of the folder /app itself: what values hold, and single keys of others.
+     Without any there is no volume for it: folders are mounted into the image's empty /app. */}}
+{{- define "penstock.app.sources" -}}
+{{- $root := index . 0 }}
+{{- $owner := index . 1 }}
+{{- $sources := list }}
+{{- range $one := eq $owner "all" | ternary (list "worker" "host") (list $owner) }}
+{{- with include "penstock.app.files" (list $root $one) | fromJson }}
+{{- $items := list }}
+{{- range $path, $_ := . }}{{- $items = append $items (dict "key" (include "penstock.app.key" $path) "path" $path) }}{{- end }}
+{{- $sources = append $sources (dict "configMap" (dict "name" (printf "%s-%s" (index $ 2) $one) "items" $items)) }}
+{{- end }}
+{{- end }}
+{{- range $root.Values.app.configMaps }}
+{{- if not .folder }}
+{{- $source := dict "name" .name }}
+{{- with .items }}{{- $_ := set $source "items" . }}{{- end }}
+{{- $sources = append $sources (dict "configMap" $source) }}
+{{- end }}
+{{- end }}
+{{- toJson $sources }}
+{{- end }}
+
 {{/* (list root owner name): owner worker, host or all (jobs and tests); name of the ConfigMap of values: the volumes. */}}
 {{- define "penstock.app.volumes" -}}
 {{- $root := index . 0 }}
 {{- $owner := index . 1 }}
 {{- $app := $root.Values.app }}
-- name: app
 {{- if $app.volume }}
+- name: app
   {{- toYaml $app.volume | nindent 2 }}
 {{- else }}
-  {{- $sources := list }}
-  {{- range $one := eq $owner "all" | ternary (list "worker" "host") (list $owner) }}
-  {{- with include "penstock.app.files" (list $root $one) | fromJson }}
-  {{- $items := list }}
-  {{- range $path, $_ := . }}{{- $items = append $items (dict "key" (include "penstock.app.key" $path) "path" $path) }}{{- end }}
-  {{- $sources = append $sources (dict "configMap" (dict "name" (printf "%s-%s" (index $ 2) $one) "items" $items)) }}
-  {{- end }}
-  {{- end }}
-  {{- range $app.configMaps }}
-  {{- if not .folder }}
-  {{- $source := dict "name" .name }}
-  {{- with .items }}{{- $_ := set $source "items" . }}{{- end }}
-  {{- $sources = append $sources (dict "configMap" $source) }}
-  {{- end }}
-  {{- end }}
-  {{- if $sources }}
+{{- with include "penstock.app.sources" . | fromJsonArray }}
+- name: app
   projected:
     sources:
-      {{- toYaml $sources | nindent 6 }}
-  {{- else }}
-  emptyDir: {}
-  {{- end }}
-  {{- range $at, $source := $app.configMaps }}
-  {{- if and .folder (include "penstock.app.wants" (list . $owner)) }}
+      {{- toYaml . | nindent 6 }}
+{{- end }}
+{{- range $at, $source := $app.configMaps }}
+{{- if and .folder (include "penstock.app.wants" (list . $owner)) }}
 - name: app-{{ $at }}
   configMap:
     name: {{ .name }}
@@ -98,8 +105,8 @@ data:
     items:
       {{- toYaml . | nindent 6 }}
     {{- end }}
-  {{- end }}
-  {{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -108,12 +115,14 @@ data:
 {{- $root := index . 0 }}
 {{- $owner := index . 1 }}
 {{- $app := $root.Values.app }}
+{{- if or $app.volume (include "penstock.app.sources" (list $root $owner "") | fromJsonArray) }}
 - name: app
   mountPath: /app
   readOnly: true
   {{- if and $app.volume $app.subPath }}
   subPath: {{ $app.subPath }}
   {{- end }}
+{{- end }}
 {{- if not $app.volume }}
 {{- range $at, $source := $app.configMaps }}
 {{- if and .folder (include "penstock.app.wants" (list . $owner)) }}

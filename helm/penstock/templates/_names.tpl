@@ -107,6 +107,12 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
+{{/* One that is there before the release: its own hook, or one that nobody makes here. */}}
+{{- define "penstock.topics.serviceAccount" -}}
+{{- $own := .Values.serviceAccount.create | ternary (printf "%s-topics" (include "penstock.fullname" .)) (include "penstock.serviceAccount" .) }}
+{{- .Values.topics.serviceAccountName | default $own }}
+{{- end }}
+
 {{- define "penstock.functions.url" -}}
 {{- $scheme := empty .Values.functions.tls.existingSecret | ternary "http" "https" }}
 {{- printf "%s://%s.%s.svc:%d" $scheme (include "penstock.functions.name" .) .Release.Namespace (int .Values.functions.service.port) }}

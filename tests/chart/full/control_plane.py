@@ -21,6 +21,7 @@ from typing import IO, Any, Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.chart.full.log import check
 from tests.chart.full.programs import Programs
 
 TOKEN: Final = "of-this-run-alone"
@@ -78,13 +79,12 @@ class ControlPlane:
         self._files.close()
 
     def kubectl(self, *arguments: str, stdin: str = "", seconds: float = 120.0) -> str:
-        """Run kubectl; its standard output. Raises CalledProcessError, TimeoutExpired."""
+        """Run kubectl; its standard output. Raises Wrong, TimeoutExpired."""
         done = subprocess.run(
             [*self.command, *arguments],
             input=stdin, capture_output=True, text=True, timeout=seconds, check=False, env=environment(),
         )  # fmt: skip
-        if done.returncode != 0:
-            raise subprocess.CalledProcessError(done.returncode, arguments, done.stdout, done.stderr)
+        check(done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}")
         return done.stdout
 
     def get(self, what: str, *more: str) -> Any:

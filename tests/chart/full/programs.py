@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,11 +32,14 @@ CLUSTER: Final = GoModule(
         f"{_VERSION}gitMinor": KUBERNETES.split(".")[1],
     },
 )
-# Modules that carry definitions of custom resources, and where.
+# Modules that carry definitions of custom resources, and which of them.
 DEFINED: Final = {
-    "github.com/kedacore/keda/v2": "config/crd/bases/keda.sh_*.yaml",
-    "github.com/prometheus-operator/prometheus-operator": "example/prometheus-operator-crd/*.yaml",
-    "k8s.io/autoscaler/vertical-pod-autoscaler": "deploy/vpa-v1-crd-gen.yaml",
+    "github.com/kedacore/keda/v2": ("config/crd/bases/keda.sh_*.yaml",),
+    "github.com/prometheus-operator/prometheus-operator": tuple(
+        f"example/prometheus-operator-crd/monitoring.coreos.com_{kind}.yaml"
+        for kind in ("podmonitors", "servicemonitors", "prometheusrules")
+    ),
+    "k8s.io/autoscaler/vertical-pod-autoscaler": ("deploy/vpa-v1-crd-gen.yaml",),
 }
 # How fake kubelets behave: nodes come up, pods are ready at once, those of jobs complete, deleted ones go.
 STAGES: Final = ("node/fast/*.yaml", "node/heartbeat/*.yaml", "pod/fast/*.yaml")
@@ -63,11 +67,20 @@ def programs() -> Programs:
         toolchain.go_module(KUBECONFORM) / "kubeconform",
         toolchain.go_module(CLUSTER) / "cluster",
         toolchain.go_module(KWOK) / "kwok",
-        tuple(
-            f for module, found in DEFINED.items() for f in sorted(carried("definitions", module).glob(found))
-        ),
+        tuple(definitions()),
         tuple(f for found in STAGES for f in sorted(stages.glob(found)) if f.name != "kustomization.yaml"),
     )
+
+
+def definitions() -> Iterator[Path]:
+    """The files of DEFINED. A pattern that finds nothing is a ValueError: the module has moved them."""
+    for module, patterns in DEFINED.items():
+        folder = carried("definitions", module)
+        for pattern in patterns:
+            found = sorted(folder.glob(pattern))
+            if not found:
+                raise ValueError(f"{module} has no {pattern}")
+            yield from found
 
 
 def carried(name: str, module: str) -> Path:
