@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from workers.errors import Invalid
 from workers.settings import EngineSettings, ProcessorOptions, ServiceSettings, bytes_of, seconds_of
@@ -30,6 +31,16 @@ def test_a_processors_options_win() -> None:
     assert (changed.commit_interval_seconds, changed.drain_timeout_seconds) == (1.0, 20.0)
     assert (changed.revoke_drain_seconds, changed.max_record_bytes) == (2.0, 1024 * 1024)
     assert changed.poll_batch_records == 12, "an eighth of the room"
+
+
+def test_a_processor_says_how_long_it_starts_again() -> None:
+    """Five minutes as in Atlas, not at all, or up to a day."""
+    found = [options().restart_window, options(restartWindow=0).restart_window,
+             options(restartWindow="24h").restart_window]  # fmt: skip
+    assert found == [300.0, 0.0, 86_400.0]
+    for wrong in (-1, "25h", "for ever"):
+        with pytest.raises(ValidationError):
+            options(restartWindow=wrong)
 
 
 def test_bounds_that_depend_on_each_other_follow() -> None:
