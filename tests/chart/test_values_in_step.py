@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft7Validator  # type: ignore[import-untyped]
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from tests.chart.chart_readme import PAGES
-from tests.chart.chart_schema import secret_fields, values_schema
+from tests.chart.chart_schema import connections_schema, secret_fields, values_schema
 from tests.chart.chart_values import CHART, read_values, undescribed
+from workers.appfolder.connections import MODELS
 from workers.settings import LOG_LEVELS, MAX_DRAIN_SECONDS, MAX_PROCESSES
 
 
@@ -62,3 +66,30 @@ def test_the_chart_knows_every_secret_field() -> None:
     listed = re.search(r"\$secret := list ([^}]+)\}", checks)
     assert listed is not None
     assert secret_fields() - set(re.findall(r'"(\w+)"', listed[1])) == {"accessKeyId"}
+
+
+def documented_connections() -> list[tuple[str, dict[str, Any]]]:
+    """(page, connections) of every example in docs/ whose entries have a type of ours."""
+    found = []
+    for page in sorted((CHART.parents[1] / "docs").glob("*.md")):
+        for block in re.findall(r"```yaml\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
+            try:
+                data = YAML(typ="safe").load(block)
+            except YAMLError:
+                continue
+            entries = data.values() if isinstance(data, dict) else ()
+            if entries and all(isinstance(one, dict) and one.get("type") in MODELS for one in entries):
+                found.append((page.name, data))
+    return found
+
+
+def test_connections_of_the_documentation_are_values() -> None:
+    """The schema refuses nothing that a worker takes; and it does refuse."""
+    schema = connections_schema()
+    examples = documented_connections()
+    assert {page for page, _ in examples} >= {"connections.md", "msk.md"}
+    for page, connections in examples:
+        errors = [error.message for error in Draft7Validator(schema).iter_errors(connections)]
+        assert errors == [], page
+    planted = {"kafka": {"type": "Kafka", "bootstrapServers": "a:1", "acks": 1}}
+    assert not Draft7Validator(schema).is_valid(planted)
