@@ -92,10 +92,8 @@ def accepted(plane: ControlPlane, log: RunLog) -> None:
     plane.kubectl("create", "namespace", "space")
     for values in CI_VALUES:
         text = rendered(values)
-        around = json.dumps(
-            {"apiVersion": "v1", "kind": "List", "items": list(named(rendering.documents(text)))}
-        )
-        plane.kubectl("apply", "--namespace=space", "-f", "-", stdin=around)
+        for around in named(rendering.documents(text)):
+            plane.kubectl("apply", "--namespace=space", "-f", "-", stdin=json.dumps(around))
         said = plane.kubectl(
             "apply", "--dry-run=server", "--validate=strict", "--namespace=space", "-f", "-",
             stdin=text, seconds=SERVER_SECONDS,

@@ -64,13 +64,13 @@ class Story:
     def put(self, verb: str, **workers: Any) -> None:
         """`helm install` or `helm upgrade` with these values of `workers`, until its pods are ready."""
         seen = workers.pop("seen", 1)
+        files = {
+            "processors/orders.yaml": PROCESSOR % seen,
+            "topics/orders.yaml": "partitions: 24\n",
+            "functions/score.js": "exports = () => 1;\n",
+        }
         values = {
-            "app": {
-                "files": {
-                    "processors/orders.yaml": PROCESSOR % seen,
-                    "topics/orders.yaml": "partitions: 24\n",
-                }
-            },
+            "app": {"files": files},
             "connections": {"kafka": {"type": "Kafka", "bootstrapServers": "kafka:9092"}},
             "functions": {"enabled": True, "authentication": {"existingSecret": "callers"}},
             "topics": {"enabled": True},
