@@ -81,7 +81,7 @@ class KafkaSource(Requests):
         room = self._room
         paused = len(room.held) if room.all_paused else sum(held.paused for held in list(room.held.values()))
         return SourceStatus(
-            ready=self._joined and not self._watch.trouble,
+            ready=(self._joined or self._is_idle_member()) and not self._watch.trouble,
             trouble=self._watch.trouble,
             protocol=self._rebuild.protocol,
             lag=dict(self._watch.lag),
@@ -97,6 +97,9 @@ class KafkaSource(Requests):
                 self._fetched.records,
             ),
         )
+
+    def _is_idle_member(self) -> bool:
+        return self._rebuild.protocol == "consumer" and self._fetched.has_group
 
     # The poll thread.
 

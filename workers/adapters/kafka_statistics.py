@@ -1,4 +1,5 @@
-"""What a consumer's client fetched, from librdkafka's own statistics. Touched on the poll thread alone."""
+"""What a consumer's client fetched and how it stands with its group, from librdkafka's own statistics.
+Touched on the poll thread alone."""
 
 from __future__ import annotations
 
@@ -17,10 +18,13 @@ class Fetched:
     def __init__(self) -> None:
         self._before = 0
         self._now = 0
+        self.has_group = False
+        """The client is connected to its group's coordinator. Under the protocol `consumer` nothing else
+        tells of a member that gets no partition: there is no callback for it (librdkafka 2.16)."""
 
     def of_new_client(self) -> dict[str, Any]:
         """The settings that make a new client report here."""
-        self._before, self._now = self.records, 0
+        self._before, self._now, self.has_group = self.records, 0, False
         return {"statistics.interval.ms": INTERVAL_MS, "stats_cb": self._on_statistics}
 
     @property
@@ -28,4 +32,6 @@ class Fetched:
         return self._before + self._now
 
     def _on_statistics(self, text: str) -> None:
-        self._now = int(orjson.loads(text)["rxmsgs"])
+        said = orjson.loads(text)
+        self._now = int(said["rxmsgs"])
+        self.has_group = said.get("cgrp", {}).get("state") == "up"
