@@ -58,7 +58,8 @@ class Learnt:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The registry said that it has no such schema; it is asked again after `until` of the clock."""
+    """The registry said that it has no such schema, or takes none; it is asked again after `until` of the
+    clock."""
 
     reason: str
     until: float
@@ -71,7 +72,7 @@ class Shelf:
         """`clock`: monotonic seconds."""
         self._clock = clock
         self._schemas: OrderedDict[int, Learnt | Unknown] = OrderedDict()
-        self._ids: dict[Subject, int | str] = {}
+        self._ids: dict[Subject, int | Unknown] = {}
         self._versions: dict[tuple[str, int], RegisteredSchema] = {}
 
     def lacks(self, number: int) -> bool:
@@ -98,20 +99,21 @@ class Shelf:
 
     def put_id(self, subject: Subject, found: int | str) -> None:
         """The id of a subject's schema, or why the registry refuses it."""
-        self._ids[subject] = found
+        is_id = isinstance(found, int)
+        self._ids[subject] = found if is_id else Unknown(found, self._clock() + UNKNOWN_SECONDS)
 
     def refusal(self, subject: Subject) -> str:
         """Why the registry refuses it, or an empty text."""
         found = self._ids.get(subject)
-        return found if isinstance(found, str) else ""
+        return found.reason if isinstance(found, Unknown) else ""
 
     def id_of(self, subject: Subject) -> int:
         """Raises NotRegistered and RegistryRefused."""
         found = self._ids.get(subject)
-        if found is None:
+        if found is None or (isinstance(found, Unknown) and self._clock() >= found.until):
             raise NotRegistered(subject)
-        if isinstance(found, str):
-            raise RegistryRefused(found)
+        if isinstance(found, Unknown):
+            raise RegistryRefused(found.reason)
         return found
 
     # What confluent's serializers ask of a client.

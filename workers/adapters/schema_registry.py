@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import Any, Final, TypeVar
 
 from topics.codecs.avro import Reader, Writer
@@ -29,6 +30,7 @@ class SchemaRegistry:
         self._client: SchemaClient | None = None
         self._retired: list[SchemaClient] = []
         self._open = 0
+        self._making = Lock()
 
     def reader(self) -> Reader:
         """Reads by what is known of this registry."""
@@ -80,12 +82,13 @@ class SchemaRegistry:
 
     def _ask(self, ask: Callable[[SchemaClient], T]) -> T:
         """In a thread. A client reads certificates when it is made, which may fail."""
-        client = self._client
-        if client is None:
-            try:
-                client = self._client = SchemaClient(self._config)
-            except (OSError, ValueError) as error:
-                raise RegistryDenied(f"{self._name} has no client: {type(error).__name__}") from None
+        with self._making:
+            client = self._client
+            if client is None:
+                try:
+                    client = self._client = SchemaClient(self._config)
+                except (OSError, ValueError) as error:
+                    raise RegistryDenied(f"{self._name} has no client: {type(error).__name__}") from None
         return ask(client)
 
     def _close_retired(self) -> None:

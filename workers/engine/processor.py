@@ -224,6 +224,7 @@ class Processor:
             log_event(log, logging.ERROR, "processor_failed", processor=self.settings.name, reason=reason)
         assert self._source is not None
         self._source.quiesce()
+        self._schemas.stop()
         # Every frontier stops at the first record that did not settle, the failing one among them.
         runs = list(self.partitions.values())
         self._source.commit(self._commits.last(runs))

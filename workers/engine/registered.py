@@ -109,8 +109,12 @@ class Registered:
                         self._fail(self._refused(sink.topic, reason).reason)
             raise await self._bug
         finally:
-            for asked in self._asked.values():
-                asked.task.cancel()
+            self.stop()
+
+    def stop(self) -> None:
+        """Ask for nothing any more."""
+        for asked in self._asked.values():
+            asked.task.cancel()
 
     def shown(self, status: ProcessorStatus) -> ProcessorStatus:
         """The status with what the registry does not do just now."""
