@@ -99,8 +99,10 @@ class Shelf:
 
     def put_id(self, subject: Subject, found: int | str) -> None:
         """The id of a subject's schema, or why the registry refuses it."""
-        is_id = isinstance(found, int)
-        self._ids[subject] = found if is_id else Unknown(found, self._clock() + UNKNOWN_SECONDS)
+        if isinstance(found, str):
+            self._ids[subject] = Unknown(found, self._clock() + UNKNOWN_SECONDS)
+        else:
+            self._ids[subject] = found
 
     def refusal(self, subject: Subject) -> str:
         """Why the registry refuses it, or an empty text."""

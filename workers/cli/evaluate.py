@@ -90,8 +90,8 @@ def evaluate(
     if program.calls and answers is None and not as_json:
         say("note: functions are not called by eval; --answers FILE says what they answer")
     if uses_registry(program) and not as_json:
-        say("note: eval asks no schema registry: documents are read and shown as JSON. Those that do not fit a "
-            "schema of Avro are refused; a JSON Schema is not looked at")  # fmt: skip
+        say("note: eval asks no schema registry: documents are read and shown as JSON. What does not fit a "
+            "schema of Avro is refused; a JSON Schema is not looked at")  # fmt: skip
     say(f"{sum(counts.values())} documents: {counts['result']} results, {counts['dropped']} dropped, "
         f"{counts['refused']} refused")  # fmt: skip
 
