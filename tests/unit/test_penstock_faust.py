@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +40,15 @@ def definition(function: ExternalFunction) -> App:
 
 
 def test_the_promised_names_are_there() -> None:
-    """And none but these; `import penstock` alone does not import Faust."""
+    """And none but these."""
     assert set(penstock.faust.__all__) == {"ExternalFunction", "Result", "Results", "external_function"}
     assert all(hasattr(penstock.faust, name) for name in penstock.faust.__all__)
+
+
+def test_nothing_else_imports_faust() -> None:
+    """Neither the rest of the public names nor an engine process."""
+    program = "import sys, penstock, workers.assembly; sys.exit('faust' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=50).returncode == 0
 
 
 def test_fields_in_snake_case_are_those_of_the_stage_and_of_a_processor() -> None:
