@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import orjson
 
-from topics.codecs import NotADocument, encode
+from topics.codecs import NotADocument, NotEncodable, encode
 from workers.model import Document, Dropped, Emission, Many, Meta, Refused
 from workers.pipeline.program import CallSite, Program
 from workers.pipeline.values import date_from_ms
@@ -155,7 +155,12 @@ class Runner:
         if sink is None or sink.is_plain:
             topic = None if sink is None else sink.topic
             return Outcome(one.line, "result", text=encode(one.doc).decode(), topic=topic)
-        emission = sink.emission(one.doc, one.meta, None, None)
+        try:
+            emission = sink.emission(one.doc, one.meta, None, None)
+        except NotEncodable as error:
+            return Outcome(
+                one.line, "refused", reason=error.reason, operator=sink.operator, path=sink.path
+            )
         if isinstance(emission, Refused):
             return _refused(one.line, emission)
         assert isinstance(emission, Emission)
