@@ -65,7 +65,7 @@ texts that no secret holds; the chart puts them into one, as KEDA reads these pa
 {{- with $mechanism }}{{- $_ := set $metadata "sasl" (include "penstock.keda.sasl" .) }}{{- end }}
 {{- if include "penstock.keda.tls" $connection }}{{- $_ := set $metadata "tls" "enable" }}{{- end }}
 {{- if $isIam }}{{- $_ := set $metadata "awsRegion" (include "penstock.keda.region" $connection) }}{{- end }}
-{{- $trigger := dict "type" ($isIam | ternary "apache-kafka" "kafka") "metadata" $metadata }}
+{{- $trigger := dict "type" ($isIam | ternary "apache-kafka" "kafka") "metadata" (merge dict $scaling.lag.metadata $metadata) }}
 {{- if $keda.authenticationRef }}
 {{- $_ := set $trigger "authenticationRef" (dict "name" $keda.authenticationRef "kind" $keda.authenticationKind) }}
 {{- else if or $mechanism (include "penstock.keda.tls" $connection) }}
@@ -76,7 +76,8 @@ texts that no secret holds; the chart puts them into one, as KEDA reads these pa
 {{- end }}
 {{- else }}
 {{- $query := $scaling.hint.query | default (include "penstock.hintQuery" (list $root $pool)) }}
-{{- $metadata := merge (dict "serverAddress" $scaling.hint.serverAddress "query" (tpl $query $root) "threshold" (toString $scaling.hint.threshold)) $scaling.hint.metadata }}
+{{- /* Without ignoreNullValues: false a Prometheus that lost the pods would say 0, and take them away. */}}
+{{- $metadata := merge dict $scaling.hint.metadata (dict "serverAddress" $scaling.hint.serverAddress "query" (tpl $query $root) "threshold" (toString $scaling.hint.threshold) "ignoreNullValues" "false") }}
 {{- $trigger := dict "type" "prometheus" "metadata" $metadata }}
 {{- with $keda.authenticationRef }}
 {{- $_ := set $trigger "authenticationRef" (dict "name" . "kind" $keda.authenticationKind) }}
