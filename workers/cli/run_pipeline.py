@@ -158,9 +158,7 @@ class Runner:
         try:
             emission = sink.emission(one.doc, one.meta, None, None)
         except NotEncodable as error:
-            return Outcome(
-                one.line, "refused", reason=error.reason, operator=sink.operator, path=sink.path
-            )
+            return Outcome(one.line, "refused", reason=error.reason, operator=sink.operator, path=sink.path)
         if isinstance(emission, Refused):
             return _refused(one.line, emission)
         assert isinstance(emission, Emission)
