@@ -47,7 +47,7 @@ def test_a_failing_document_stops_its_processor_and_no_other(world: World) -> No
     assert world.lag(group_of(source), source) == 50, "committed up to the failing document and not past it"
     assert world.count(results) == 0
     assert world.count(dead) == 0
-    assert restarts_of(worker, "failing") >= 1
+    until(lambda: restarts_of(worker, "failing") >= 1, 20, "a start in vain")
     error = str(worker.status("failing"))
     assert "document 50" in error
     assert f"{source}[0]@50" in error
