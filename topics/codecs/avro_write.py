@@ -73,23 +73,27 @@ def _leaf_writer(kind: AvroType) -> Convert:
 def _write_record(kind: AvroType, made: dict[int, Convert]) -> Convert:
     if id(kind) in made:
         return made[id(kind)]
-    steps: list[tuple[Field, Convert]] = []
+    steps: list[tuple[str, Field, Convert]] = []
 
     def write(value: Any) -> Any:
         if not isinstance(value, dict):
             raise _unfit(value, f"the record {kind.branch}")
         found: dict[str, Any] = {}
-        for one, convert in steps:
-            if one.name in value:
-                found[one.name] = at_place(convert, value[one.name], one.name)
+        for name, one, convert in steps:
+            if name in value:
+                try:
+                    found[name] = convert(value[name])
+                except Unfit as error:
+                    error.path.append(name)
+                    raise
             elif one.has_default:
-                found[one.name] = one.default
+                found[name] = one.default
             else:
-                found[one.name] = _absent(one, convert)
+                found[name] = _absent(one, convert)
         return found
 
     made[id(kind)] = write
-    steps += ((one, _writer(one.type, made)) for one in kind.fields)
+    steps += ((one.name, one, _writer(one.type, made)) for one in kind.fields)
     return write
 
 
@@ -113,9 +117,20 @@ def _write_union(kind: AvroType, made: dict[int, Convert]) -> Convert:
             return (False, -sum(one.name in value for one in part.fields))
         return (value.__class__ not in _OWN.get(part.logical or part.kind, ()), 0)
 
+    orders: dict[type, list[tuple[AvroType, Convert]]] = {}
+
+    def order(value: Any) -> list[tuple[AvroType, Convert]]:
+        """The same for all values of a class but documents."""
+        found = orders.get(value.__class__)
+        if found is None:
+            found = sorted(branches, key=lambda branch: rank(branch[0], value))
+            if not isinstance(value, dict):
+                orders[value.__class__] = found
+        return found
+
     def write(value: Any) -> Any:
         reasons: list[Unfit] = []
-        for part, convert in sorted(branches, key=lambda branch: rank(branch[0], value)):
+        for part, convert in order(value):
             try:
                 return (part.branch, convert(value))
             except Unfit as error:
