@@ -27,7 +27,6 @@ from workers.engine.holding import ProbePace
 from workers.engine.intake import Intake
 from workers.engine.letters import LetterSettings
 from workers.engine.processor import Parts, Processor, ProcessorSettings
-from workers.engine.registered import SchemaParts
 from workers.engine.transaction import TransactionSettings
 from workers.model import (
     DROPPED,
@@ -252,8 +251,7 @@ def build(
     exactly_once: bool = False,
 ) -> Rig:
     """A rig whose processor was not started yet. Among the settings: `clients`, one for each call, where
-    functions are not enough; `pace` of the probes; `callees` that are shared with others;
-    `schemas` of a registry."""
+    functions are not enough; `pace` of the probes; `callees` that are shared with others."""
     cluster, metrics, invoker = FakeCluster(), Metrics(with_process=False), FakeInvoker()
     cluster.create(TOPIC, partitions)
     producer = FakeProducer(capacity)
@@ -266,11 +264,10 @@ def build(
     pace: ProbePace = changes.pop("pace", QUICKLY)
     callees: Callees = changes.pop("callees", Callees())
     clients: tuple[Client, ...] = changes.pop("clients", (invoker,) * len(program.calls))
-    schemas: SchemaParts = changes.pop("schemas", SchemaParts())
     processor = Processor(
         program,
         replace(SETTINGS, **changes),
-        Parts(producer, producer, clients, metrics, shipped_errors(), transactions, pace, callees, schemas),
+        Parts(producer, producer, clients, metrics, shipped_errors(), transactions, pace, callees),
         crashes.append,
     )
     intake = Intake(asyncio.get_running_loop(), processor, SETTINGS.revoke_drain_seconds)
