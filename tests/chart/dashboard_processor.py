@@ -341,6 +341,13 @@ PROCESSOR: Final = Dashboard(
                     rate("penstock_segment_seconds_total", ONE, "pod, instance, process"),
                     "{{pod}} {{instance}} {{process}}",
                 ),
+                line(
+                    "Schema registry",
+                    "Questions to it, by what was asked and how that ended.",
+                    "ops",
+                    rate("penstock_schema_requests_total", ONE, "operation, result"),
+                    "{{operation}} {{result}}",
+                ),
             ),
         ),
     ),
