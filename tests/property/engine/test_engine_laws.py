@@ -3,6 +3,8 @@
 1. An offset is committed only when the output of every record below it was acked.
 2. In the end every record has come out at least once; without a partition moving, exactly once.
 3. Within one life of a partition results leave in source order, where `options.ordering` is partition.
+4. Where functions are held and throttled, too, nothing is given up for it, no document runs twice without a
+   partition moving, and in the end every permit is given back.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fakes.lambda_behaviour import Behaviour, Fate
+from tests.fakes.lambda_behaviour import THROTTLED, Behaviour, Fate
 from tests.unit.engine.rig import (
     FIRST,
     SECOND,
@@ -25,9 +27,10 @@ from tests.unit.engine.rig import (
     running,
     site,
 )
+from workers.calls.budget import RetryBudget
 from workers.calls.order import Ordering
 from workers.model import Document, Meta, Position, TopicPartition
-from workers.pipeline.program import BatchSpec, CallSite, Contract, Program
+from workers.pipeline.program import BatchSpec, CallSite, Contract, HoldSpec, Program
 from workers.progress.room import RoomLimits
 
 PARTITIONS = (FIRST, SECOND)
@@ -69,6 +72,35 @@ FATES = (
     Fate(0.1, Behaviour(outcome="function_error")),
     Fate(0.1, Behaviour(outcome="error", times=1)),
 )
+# Faults of a function, for which no document is to blame.
+FAULTS = {
+    "gone": Behaviour(outcome="error", status=404, error_type="ResourceNotFoundException"),
+    "busy": Behaviour(outcome="error", status=409, error_type="ResourceConflictException"),
+    "throttled": THROTTLED,
+}
+FAULTY_STEPS = st.lists(
+    st.tuples(st.just("give"), st.sampled_from(PARTITIONS), RECORDS)
+    | st.tuples(st.just("answer"), st.floats(0.001, 0.05))
+    | st.tuples(st.just("fault"), st.sampled_from(["gone", "busy", "throttled"]))
+    | st.tuples(st.just("mend"))
+    | st.tuples(st.just("pass"), st.floats(0.0, 0.01))
+    | st.tuples(st.just("turn"), st.integers(1, 20))
+    | st.tuples(st.just("move"), st.sampled_from(PARTITIONS))
+    | st.tuples(st.just("lose"), st.sampled_from(PARTITIONS)),
+    min_size=5, max_size=40,
+)  # fmt: skip
+PATIENT = HoldSpec(after="wait")
+HELD: dict[str, Program] = {
+    "one call": calling_program(site(set_result=None, hold=PATIENT)),
+    "one call at a time for a value": calling_program(
+        site(set_result=None, hold=PATIENT, partition_by=_value)
+    ),
+    "batches": calling_program(_batched("records", hold=PATIENT)),
+    "batches in order": calling_program(_batched("kafkaEvent", hold=PATIENT, partition_by=_value)),
+    "two calls": calling_program(
+        site(set_result=None, hold=PATIENT), site(function="g", path="pipeline[4]", hold=PATIENT)
+    ),
+}
 BATCHES = Behaviour(outcome="batch", latency_ms=3, id_field="id", fates=FATES)
 FLAKY = Behaviour(
     id_field="id",
@@ -90,9 +122,7 @@ class Chaos:
         self.given: dict[TopicPartition, int] = dict.fromkeys(PARTITIONS, 0)
         self.outputs: dict[tuple[int, int], int] = {}
         self.moved = False
-        rig.invoker.program("f", FLAKY)
-        rig.invoker.program("g", FLAKY)
-        rig.invoker.program("batches", BATCHES)
+        self.mend()
         rig.invoker.hold()
         rig.producer.hold()
         rig.producer.max_topic_bytes["results"] = 500
@@ -109,6 +139,12 @@ class Chaos:
             commit(positions)
 
         rig.source.commit = checked  # type: ignore[method-assign]
+
+    def mend(self) -> None:
+        """The functions do as their documents say."""
+        self.rig.invoker.program("f", FLAKY)
+        self.rig.invoker.program("g", FLAKY)
+        self.rig.invoker.program("batches", BATCHES)
 
     def written(self) -> dict[tuple[int, int], int]:
         """Outputs that were acked, by the partition and offset in their key."""
@@ -137,6 +173,13 @@ class Chaos:
                 rig.invoker.advance(seconds)
             case ("ack", count):
                 rig.producer.release(count)
+            case ("fault", name):
+                for function in ("f", "g", "batches"):
+                    rig.invoker.program(function, FAULTS[name])
+            case ("mend",):
+                self.mend()
+            case ("pass", seconds):
+                await asyncio.sleep(seconds)
             case ("break",):
                 rig.producer.break_down()
             case ("lose", partition):
@@ -157,6 +200,7 @@ class Chaos:
     async def finish(self) -> bool:
         """Let everything through and see that nothing is missing. True when it is all there."""
         rig = self.rig
+        self.mend()
         rig.producer.release()
         await rig.until(
             lambda: all(rig.committed(p) == count for p, count in self.given.items()),
@@ -206,5 +250,35 @@ def test_nothing_is_lost_repeated_or_out_of_order(
             for step in steps:
                 await chaos.step(step)
             assert await chaos.finish()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("program", HELD)
+@given(steps=FAULTY_STEPS)
+@settings(max_examples=25)
+def test_a_fault_of_a_function_costs_no_document(program: str, steps: list[tuple[Any, ...]]) -> None:
+    """Functions come and go, are busy and throttle, partitions move: the laws above hold, and what is
+    dead-lettered is what its own document asked for."""
+
+    async def run() -> None:
+        how = {
+            "revoke_drain_seconds": 0.002, "slice_records": 3, "commit_interval_seconds": 0.0,
+            "ordering": "partition",
+        }  # fmt: skip
+        limits = RoomLimits(20, 100_000, 0.01)
+        async with running(HELD[program], settings=how, partitions=2, limits=limits) as rig:
+            for function in ("f", "g", "batches"):
+                rig.callees.of("aws", function).budget = RetryBudget(0.0, 100_000)
+            chaos = Chaos(rig, "partition")
+            for step in steps:
+                await chaos.step(step)
+            assert await chaos.finish()
+            classes = {letter["errInfo"]["class"] for letter in rig.letters()}
+            assert not classes & {"ResourceNotFoundException", "ResourceConflictException"}
+            assert "TooManyRequestsException" not in classes
+            if not (chaos.moved or program.startswith("batches")):
+                ids = rig.invoker.function("f").ids
+                assert all(count <= 2 for count in ids.values()), "one fails once, and is tried again"
 
     asyncio.run(run())
