@@ -64,7 +64,7 @@ def test_the_least_of_the_readme_renders(tools: Tools, tmp_path: Path) -> None:
     assert rendering.template(tools, [values]).code == 0
 
 
-def annotations(tools: Tools, folder: Path, values: dict[str, Any]) -> dict[str, dict[str, str]]:
+def annotations_of(tools: Tools, folder: Path, values: dict[str, Any]) -> dict[str, dict[str, str]]:
     """The pods' annotations by Deployment, of the full values with these on top."""
     changed = folder / "changed.json"
     changed.write_text(json.dumps(values), "utf-8")
@@ -107,6 +107,6 @@ def test_pods_restart_for_what_they_see(
     tools: Tools, tmp_path: Path, values: dict[str, Any], restarted: set[str]
 ) -> None:
     """By checksum annotations; the pool `returns` has the knob off and never does."""
-    before, after = annotations(tools, tmp_path, {}), annotations(tools, tmp_path, values)
+    before, after = annotations_of(tools, tmp_path, {}), annotations_of(tools, tmp_path, values)
     assert {name for name, found in before.items() if after[name] != found} == restarted
     assert not any(name.startswith("checksum/") for name in after["shop-returns"])
