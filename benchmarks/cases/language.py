@@ -40,7 +40,7 @@ def compiled(segment: Segment, values: Values) -> list[bytes | None]:
     append = results.append
     for first in range(0, len(values), CHUNK):
         chunk = values[first : first + CHUNK]
-        docs: list[Any] = decode_many(chunk)
+        docs: list[Any] = decode_many(list(chunk))
         for value, outcome in zip(chunk, run(docs, None), strict=True):
             if outcome.__class__ is not dict:
                 append(None)
@@ -104,7 +104,7 @@ def _in_turns(
     best = [0.0, 0.0, 0.0]
     for first in range(0, len(values), BLOCK):
         block = values[first : first + BLOCK]
-        docs: list[Any] = decode_many(block)
+        docs: list[Any] = decode_many(list(block))
         chunks = [docs[start : start + CHUNK] for start in range(0, len(docs), CHUNK)]
         work: tuple[Callable[[], Any], ...] = (
             partial(by_hand, function, block),
