@@ -340,7 +340,7 @@ class Processor:
         slice_seconds = self._metrics.histogram(LOOP_SLICE_SECONDS)
         while True:
             standing = self._standing()
-            if first is not None and not standing and not first.has_room():
+            if first is not None and not (first.standing or first.has_room()):
                 await first.room()
                 continue
             if any(output.is_backed_up() for output in self._outputs):

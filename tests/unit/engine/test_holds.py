@@ -278,3 +278,33 @@ async def test_batches_are_held_as_they_were() -> None:
         rig.invoker.program("f", BATCHES_WELL)
         await rig.all_committed(4)
         assert set(sizes(rig)) == {4}
+
+
+async def test_a_hold_behind_another_call_fills_no_line_before_it() -> None:
+    """Partitions that go on still wait for room at the first call site."""
+    later = site(path="pipeline[4].$externalFunction", function="g")
+    async with running(
+        calling_program(site(parallelism=2), later), partitions=2, settings={"pace": NEVER}
+    ) as rig:
+        rig.invoker.program("g", GONE)
+        rig.give({"id": 0})
+        await rig.until(lambda: bool(rig.processor.fanouts[1].standing))
+        rig.invoker.hold()
+        rig.invoker.program("f", Behaviour(latency_ms=1_000))
+        rig.give(*({"id": n} for n in range(200)), to=SECOND)
+        await rig.until(lambda: rig.invoker.open_calls() == 2)
+        await rig.rest()
+        assert rig.processor.fanouts[0].waiting < 40
+
+
+async def test_refused_keys_that_are_renewed_are_taken_up() -> None:
+    """The worker is ready again with the first call that goes well; whatever `hold.timeout` says."""
+    expired = Behaviour(outcome="error", status=403, error_type="ExpiredTokenException")
+    async with running(calling_program(site(hold=AT_ONCE))) as rig:
+        rig.invoker.program("f", expired)
+        rig.give(*({"id": n} for n in range(10)))
+        await rig.until(lambda: read(rig, HOLD_PROBES) >= 3)
+        assert not rig.processor.fanouts[0].is_ready
+        rig.invoker.program("f", WELL)
+        await rig.all_committed(10)
+        assert (rig.processor.fanouts[0].is_ready, rig.letters()) == (True, [])
