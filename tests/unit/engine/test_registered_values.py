@@ -160,6 +160,21 @@ async def test_documents_wait_at_emit_for_their_subject(monkeypatch: pytest.Monk
         assert values(rig, "slow") == [framed(1, 1)]
 
 
+async def test_a_partitions_order_holds_over_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing behind a document that waits for its subject leaves before it."""
+    registry = FakeRegistry()
+    registry.gates["slow-value"] = asyncio.Event()
+    async with on(monkeypatch, registry, program(emit={**writing(), "topic": "$to"})) as rig:
+        rig.give({"id": 1, "to": "quick"}, {"id": 2, "to": "slow"}, {"id": 3, "to": "quick"})
+        await rig.until(lambda: values(rig, "quick") == [framed(1, 1)], "the one before it")
+        await rig.rest()
+        assert len(values(rig, "quick")) == 1
+        registry.gates["slow-value"].set()
+        await rig.all_committed(3)
+        assert values(rig, "quick") == [framed(1, 1), framed(1, 3)]
+        assert values(rig, "slow") == [framed(1, 2)]
+
+
 async def test_what_waits_of_a_partition_that_moves_is_the_next_owners(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
