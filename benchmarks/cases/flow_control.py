@@ -125,8 +125,8 @@ def run(broker: Broker) -> Findings:
         f"Calls of {LATENCY_MS} ms, one a record, `parallelism: {PARALLELISM}`; counted by the function. The "
         f"median is that of the last {JUDGED_SECONDS:.0f} s of throttling, by time; throttled are calls of "
         "the whole minute, those by which the worker found the limit among them.",
-        "Free is the rate of the last 10 s. `s to 90%`: from the release until 2 s had 90% of it; the last column "
-        "is the rate from 25 to 35 s after the release.",
+        "Free is the rate of the last 10 s. `s to 90%`: from the release until 2 s had 90% of it; the last "
+        "column is the rate from 25 to 35 s after the release.",
     ]
     return findings
 
