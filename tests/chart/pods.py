@@ -26,12 +26,13 @@ _PATHS: Final = re.compile(r"(^|=|: |file:)(/(?:run/secrets|app|checks|tmp)(?=[/
 @dataclass(slots=True)
 class Node:
     """Runs pods of rendered documents. `replaced`: texts of the cluster (names, addresses) and what stands
-    for them here."""
+    for them here. `config_maps`: those that are there beside the release's."""
 
     folder: Path
     documents: list[dict[str, Any]]
     secrets: Mapping[str, Files]
     replaced: Mapping[str, str] = field(default_factory=dict)
+    config_maps: Mapping[str, Files] = field(default_factory=dict)
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
     logs: dict[str, Path] = field(default_factory=dict)
 
@@ -104,6 +105,8 @@ class Node:
         return {item["path"]: content[item["key"]] for item in items}
 
     def _config_map(self, name: str) -> Files:
+        if name in self.config_maps:
+            return self.config_maps[name]
         found = [
             one for one in self.documents if one["kind"] == "ConfigMap" and one["metadata"]["name"] == name
         ]

@@ -181,3 +181,57 @@ def test_tests_fail_for_a_release_that_does_not_work(
             assert text in node.log(f"shop-test-{name}")
     finally:
         node.stop()
+
+
+@pytest.mark.kafka
+def test_an_app_folder_of_others_config_maps_works(
+    tools: Tools, world: World, topic_name: Callable[[str], str], tmp_path: Path
+) -> None:
+    """Folders lie in the folder of the connections; a password comes by a secret that connections.yaml names;
+    a member of a StatefulSet is a static one."""
+    source, results = world.topic("in", 2), world.topic("out", 2)
+    processor = source.replace("in", "p")
+    values = tmp_path / "values.json"
+    whole = {
+        "fullnameOverride": "shop",
+        "metricsPort": (port := free_port()),
+        "app": {
+            "configMaps": [
+                {"name": "root", "items": [{"key": "connections", "path": "connections.yaml"}]},
+                {"name": "processors", "folder": "processors"},
+            ]
+        },
+        "secrets": {"kafka": {"existingSecret": "brokers"}},
+        "workers": {"kind": "StatefulSet", "staticMembership": True},
+    }
+    values.write_text(json.dumps(whole), "utf-8")
+    said = rendering.template(tools, [values])
+    assert said.code == 0, said.err
+    pipeline = (
+        f"- $source: {{connectionName: kafka, topic: {source}, config: {{auto_offset_reset: earliest}}}}\n"
+        f"- $emit: {{connectionName: kafka, topic: {results}}}\n"
+    )
+    others = {
+        "root": {
+            "connections": "kafka:\n  type: Kafka\n  bootstrapServers: {file: /run/secrets/kafka/servers}\n"
+        },
+        "processors": {f"{processor}.yaml": pipeline},
+    }
+    node = Node(
+        tmp_path / "node", rendering.documents(said.out), {"brokers": {"servers": f"{world.bootstrap}\n"}},
+        {"0.0.0.0": "127.0.0.1"}, others,
+    )  # fmt: skip
+    node.folder.mkdir()
+    try:
+        worker = node.start("shop-main")
+        until(lambda: status(f"http://127.0.0.1:{port}/readyz") == 200, 60, "a ready worker")
+        group = f"penstock-{processor}"
+        members = world.admin().describe_consumer_groups([group])[group].result(timeout=20).members
+        assert [member.group_instance_id for member in members] == [f"space-shop-shop-main-0-0-{processor}"]
+        world.produce(source, [{"id": number} for number in range(20)])
+        until(lambda: world.count(results) == 20, 60, "20 results")
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(60) == 0
+    finally:
+        print(node.log("shop-main")[-3000:])
+        node.stop()
