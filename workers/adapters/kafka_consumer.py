@@ -131,7 +131,7 @@ class KafkaSource(Requests):
     def _after_poll(self, consumer: Consumer | None, now: float) -> None:
         assert consumer is not None
         self._commits.send(consumer, now)
-        self._watch.look(consumer, self._next, now)
+        self._watch.look(consumer, self._next, now, self._fetched.groups_seen)
         if not self._watch.trouble and self._replay.changed(consumer, now):
             self._subscribe(consumer)
         if not self._joined and self._watch.given_up(now):

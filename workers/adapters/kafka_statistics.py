@@ -21,6 +21,8 @@ class Fetched:
         self.has_group = False
         """The client is connected to its group's coordinator. Under the protocol `consumer` nothing else
         tells of a member that gets no partition: there is no callback for it (librdkafka 2.16)."""
+        self.groups_seen = 0
+        """How often it has said so."""
 
     def of_new_client(self) -> dict[str, Any]:
         """The settings that make a new client report here."""
@@ -35,3 +37,4 @@ class Fetched:
         said = orjson.loads(text)
         self._now = int(said["rxmsgs"])
         self.has_group = said.get("cgrp", {}).get("state") == "up"
+        self.groups_seen += self.has_group

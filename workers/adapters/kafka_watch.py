@@ -16,6 +16,9 @@ LOOK_SECONDS: Final = 1.0
 # minutes).
 TROUBLE_LIMIT_SECONDS: Final = 300.0
 
+# What is over when the client has its group again. Others, such as a right that is missing, are not.
+_AWAY: Final = ("_TRANSPORT:", "_ALL_BROKERS_DOWN:", "_RESOLVE:", "_TIMED_OUT:")
+
 Log = Callable[..., None]
 
 
@@ -28,6 +31,7 @@ class Watch:
         self._log = log
         self._since: float | None = None
         self._looked_at = 0.0
+        self._groups_seen = 0
 
     def healthy(self) -> None:
         """The broker answered."""
@@ -40,6 +44,7 @@ class Watch:
         if reason != self.trouble:
             self._log(logging.WARNING, "source_trouble", reason=reason)
         self.trouble = reason
+        self._groups_seen = -1
         if self._since is None:
             self._since = now
 
@@ -50,9 +55,13 @@ class Watch:
         self._since = now
         return True
 
-    def look(self, consumer: Consumer, following: Mapping[TopicPartition, int], now: float) -> None:
+    def look(
+        self, consumer: Consumer, following: Mapping[TopicPartition, int], now: float, groups_seen: int
+    ) -> None:
         """Once a second: the lag from what the client knows. While there is trouble the broker is asked,
-        because an idle topic says nothing when it returns; that blocks for at most 1 s."""
+        because an idle topic says nothing when it returns; that blocks for at most 1 s. Who follows no
+        partition has nothing to ask for: `groups_seen`, how often the client said that its group is there,
+        tells of the brokers' return."""
         if now - self._looked_at < LOOK_SECONDS:
             return
         self._looked_at = now
@@ -63,6 +72,11 @@ class Watch:
             except KafkaException:
                 return
             self.healthy()
+        elif self.trouble.startswith(_AWAY):
+            if self._groups_seen < 0:
+                self._groups_seen = groups_seen
+            elif groups_seen > self._groups_seen:
+                self.healthy()
         for partition, offset in following.items():
             _, high = consumer.get_watermark_offsets(
                 ClientPartition(partition.topic, partition.partition), cached=True
