@@ -39,7 +39,7 @@ class Fault:
 
 
 def _failing_function(site: Site) -> Callable[[], None]:
-    site.mode("price", "throw half")
+    site.mode("price", "throw some")
     return lambda: site.mode("price", USUAL_MODES["price"])
 
 
@@ -79,7 +79,14 @@ def _broken_source(site: Site) -> Callable[[], None]:
 
 
 def _too_many_callers(site: Site) -> Callable[[], None]:
-    return site.call_steadily("narrow", 280)
+    site.mode("narrow", "wait 0.5")
+    stop = site.call_steadily("narrow", 280)
+
+    def mend() -> None:
+        site.mode("narrow", USUAL_MODES["narrow"])
+        stop()
+
+    return mend
 
 
 def _lost_records(site: Site) -> Callable[[], None]:
@@ -135,7 +142,7 @@ def _no_broker(site: Site) -> Callable[[], None]:
 # Faults of one act do not hide each other.
 ACTS: Final = (
     (
-        Fault("half of the calls of `price` throw", ("PenstockFunctionErrors", "PenstockDeadLetterRate"),
+        Fault("a third of the calls of `price` throw", ("PenstockFunctionErrors", "PenstockDeadLetterRate"),
               _failing_function),
         Fault("60 records a second for 20 calls a second", ("PenstockLimiterSaturated", "PenstockLagGrowing"),
               _too_much_load),
