@@ -55,6 +55,9 @@ class Channel:
             os.set_inheritable(fd, False)
         self._reader = frames.FrameReader(_MAX_FRAME_BYTES)
         self._arrived: list[frames.Frame] = []
+        # Not `select`: a host with many connections hands out descriptors above its 1,023.
+        self._poll = select.poll()
+        self._poll.register(calls, select.POLLIN)
         watch_host(calls)
 
     def receive(self, timeout_seconds: float | None = None) -> frames.Frame | None:
@@ -63,7 +66,7 @@ class Channel:
         while not self._arrived:
             if deadline is not None:
                 left = max(0.0, deadline - time.monotonic())
-                if not select.select([self._calls], [], [], left)[0]:
+                if not self._poll.poll(left * 1000):
                     return None
             data = os.read(self._calls, _READ_BYTES)
             if not data:
