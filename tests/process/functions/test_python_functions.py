@@ -92,6 +92,14 @@ async def test_modules_beside_the_source_can_be_imported(tmp_path: Path) -> None
         assert (await host.call("utils/count", 2)).json() == [1, 2]
 
 
+async def test_a_function_called_with_no_argument_gets_none(tmp_path: Path) -> None:
+    """As a JavaScript one gets undefined."""
+    caller = "exports = () => context.functions.execute('f')"
+    write_functions(tmp_path, {"f.py": "def handler(event, _): return [event]\n", "caller.js": caller})
+    async with embedded_host(tmp_path) as host:
+        assert (await host.call("caller")).json() == [None]
+
+
 async def test_everything_printed_is_in_the_log_tail(tmp_path: Path) -> None:
     """print, stderr and child processes, also of a call that ends its process."""
     source = (

@@ -79,7 +79,7 @@ class Program:
         """Run one call and send its result. What is no Exception (SystemExit) ends the process, as on
         Lambda."""
         try:
-            (event, *_) = json.loads(call.args)
+            event = next(iter(json.loads(call.args)), None)
             result = self._handler(event, Context(self._message, call, self._host))
         except MemoryError:
             self._end_without_memory(call)
