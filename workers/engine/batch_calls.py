@@ -38,6 +38,10 @@ class Batches(Protocol):
         """The hold of the function."""
         ...
 
+    def is_left(self, piece: list[Job]) -> bool:
+        """Take out of a piece that waits what is the next owner's. True: nothing of it is left."""
+        ...
+
     def held(self, piece: list[Job], failure: CallFailure, decision: Decision) -> bool:
         """The call failed in a way that says hold. True: its records wait."""
         ...
@@ -102,7 +106,7 @@ class BatchCalls:
         calls, hold, flow = self._calls, self._batches.hold, self._batches.flow
         throttled = 0
         while True:
-            await flow.pace()
+            await flow.pace(lambda piece=piece: self._batches.is_left(piece))  # type: ignore[misc]
             piece = self._alive(piece)
             if not piece:
                 return None

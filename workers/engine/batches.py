@@ -82,14 +82,14 @@ class BatchFanout(CallLine[list[Job]]):
             job.slot.partition.end()
         for job in self._batcher.drop(self._is_gone):
             self.finish(job)
-        self._hold.drop(self._is_left)
-        self._flow.drop(self._is_left)
+        self._hold.drop(self.is_left)
+        self._flow.drop(self.is_left)
         self._batcher.hurry(time.monotonic())
         self._wake()
         self._room.set()
 
-    def _is_left(self, piece: list[Job]) -> bool:
-        """Take out of a piece that waits what is gone. True: nothing of it is left."""
+    def is_left(self, piece: list[Job]) -> bool:
+        """Take out of a piece that waits what is the next owner's. True: nothing of it is left."""
         gone = [job for job in piece if self._is_gone(job)]
         piece[:] = [job for job in piece if not self._is_gone(job)]
         for job in gone:

@@ -28,6 +28,8 @@ from workers.metrics import (
 )
 from workers.settings import LIMIT_START, MAX_OUTSTANDING_BYTES
 
+# How soon a call that waits for its rate sees that its partition drains.
+LOOK_SECONDS: Final = 0.1
 MAX_LEARNED: Final = 10_000
 """Functions whose limits are remembered; a process calls as many at most."""
 
@@ -60,15 +62,15 @@ class Paced:
         """Whether a call may begin now; then it counts."""
         return not self._line.locked() and not self.rate.admit(now_seconds)
 
-    async def wait(self) -> None:
-        """Returns when the call may begin."""
+    async def wait(self, is_gone: Callable[[], bool]) -> None:
+        """Returns when the call may begin, or soon after it is gone: a drain does not wait for a rate."""
         self.waits += 1
         async with self._line:
-            while True:
+            while not is_gone():
                 wait = self.rate.admit(time.monotonic())
                 if not wait:
                     return
-                await asyncio.sleep(wait)
+                await asyncio.sleep(min(wait, LOOK_SECONDS))
 
 
 class Outstanding:

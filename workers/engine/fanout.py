@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 
 from workers.calls.contract import Answered, CallFailure, Verdict
 from workers.calls.retry import Action, Spent
@@ -139,9 +141,10 @@ class Fanout(CallLine[Job]):
         context, identity = calls.context, job.name()
         began = time.monotonic()
         throttled = 0
+        gone: Callable[[], bool] = partial(self._is_gone, job)
         while True:
-            await flow.pace()
-            if not partition.alive or not hold.may_go(job):
+            await flow.pace(gone)
+            if not hold.may_go(job) or gone():
                 return self._cannot_go(job)
             started = time.monotonic()
             sent = None if context is None else context.of_document(identity, job.attempts + throttled + 1)
@@ -162,6 +165,8 @@ class Fanout(CallLine[Job]):
             else:
                 throttled += 1
             await flow.again(verdict, decision.delay_seconds)
+            # What was called with may end within a drain.
+            gone = partition.is_released
         if not partition.alive:
             return self._cannot_go(job)
         if action not in ("hold", "notReady"):
@@ -195,8 +200,8 @@ class Fanout(CallLine[Job]):
         return verdict, answer
 
     def _cannot_go(self, job: Job) -> bool:
-        """Before or after an attempt: the partition is somebody else's (True), or the function is held."""
-        if job.slot.partition.alive:
+        """Before or after an attempt: the document is the next owner's (True), or the function is held."""
+        if not self._hold.may_go(job) and job.slot.partition.alive:
             self._wait(job, (job,))
             return False
         self._hold.let_go(job)

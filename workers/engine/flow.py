@@ -57,12 +57,12 @@ class Flow(Generic[W]):
         self.callee.bytes.give_back(size_bytes)
         self.callee.give_back(self._taker)
 
-    async def pace(self) -> None:
-        """Returns when an attempt may begin."""
+    async def pace(self, is_gone: Callable[[], bool]) -> None:
+        """Returns when an attempt may begin, or when the call is gone."""
         now = time.monotonic()
         for pace in self._paces:
             if not pace.admits(now):
-                await pace.wait()
+                await pace.wait(is_gone)
                 now = time.monotonic()
 
     def began(self) -> None:

@@ -93,6 +93,10 @@ class PartitionRun:
         if self._idle is not None:
             self._idle.set()
 
+    def is_released(self) -> bool:
+        """Whether it is somebody else's."""
+        return not self.alive
+
     def position(self) -> Position:
         """How far the partition has come, as a commit says it."""
         offset = self.frontier.committable()

@@ -107,7 +107,7 @@ CALLS_WAITING: Final = Metric(
     "gauge",
     "penstock_calls_waiting",
     ("processor", "function"),
-    "Calls that wait for room under `parallelism` or for their next attempt.",
+    "Documents that wait for a place under `parallelism`, for their value (`partitionBy`), or in a hold.",
 )
 THROTTLE_WAITS: Final = Metric(
     "counter",
@@ -131,5 +131,6 @@ CALLS_LIMIT: Final = Metric(
     "gauge",
     "penstock_calls_limit",
     ("processor", "function"),
-    "Attempts that may be in flight at once.",
+    "`parallelism`: attempts that a processor may have in flight at most; penstock_function_limit is what is "
+    "learned below it.",
 )

@@ -230,3 +230,17 @@ async def test_a_drain_does_not_wait_for_calls_without_a_permit() -> None:
         await stopping
         assert len(rig.invoked()) == 2
         assert rig.committed(FIRST) == 2
+
+
+@pytest.mark.parametrize("kind", [site, batched], ids=["documents", "batches"])
+async def test_a_drain_does_not_wait_for_a_rate(kind: Any) -> None:
+    """One call a minute, and a stop: what was called with is committed, the rest is the next owner's."""
+    call = kind(rate_per_second=1 / 60, parallelism=4)
+    async with running(calling_program(call), settings={"drain_timeout_seconds": 60.0}) as rig:
+        rig.invoker.program("f", Behaviour(outcome="echo" if kind is site else "batch"))
+        rig.give(*({"id": n} for n in range(40)))
+        await rig.until(lambda: rig.committed() > 0)
+        await rig.until(lambda: callee(rig).limit.in_flight > 0)
+        await rig.stop()
+        assert len(rig.invoked()) == 1
+        assert rig.committed() == len(rig.results()) == (1 if kind is site else 4)
