@@ -6,9 +6,11 @@ Draft 7, which every Helm reads. Nothing may stand in the values that is not in 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from pydantic import BaseModel
+from ruamel.yaml import YAML
 
 from tests.chart.chart_values import Value, read_values
 from workers.appfolder.connections import MODELS
@@ -25,6 +27,9 @@ _QUANTITY: Final[Schema] = {
     "pattern": r"^[0-9.]+(m|k|Ki|M|Mi|G|Gi|T|Ti|e[0-9]+)?$",
 }
 _KEY: Final[Schema] = {"type": "string", "pattern": r"^[-._a-zA-Z0-9]+$"}
+
+
+FIELD_TEXTS: Final[Mapping[str, str]] = YAML(typ="safe").load(Path(__file__).with_name("field_texts.yaml"))
 
 
 def _object(properties: Mapping[str, Schema], *required: str, **more: Any) -> Schema:
@@ -100,7 +105,7 @@ def values_schema() -> Schema:
     schema["properties"]["workers"] = {
         "$ref": "#/definitions/pool", "description": root.keys["workers"].description,
     }  # fmt: skip
-    return {
+    whole = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Values of the chart penstock",
         **schema,
@@ -110,6 +115,20 @@ def values_schema() -> Schema:
             "accounts": accounts_schema(),
         },
     }
+    return {key: _described(one) for key, one in whole.items()}
+
+
+def _described(node: Any) -> Any:
+    """The same with a text for every property that has none: FIELD_TEXTS."""
+    if isinstance(node, list):
+        return [_described(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    made = {key: _described(one) for key, one in node.items()}
+    for name, one in made.get("properties", {}).items():
+        if isinstance(one, dict) and name in FIELD_TEXTS and "$ref" not in one:
+            made["properties"][name] = {"description": FIELD_TEXTS[name], **one}
+    return made
 
 
 def _of(value: Value, *, inside: bool = False) -> Schema:

@@ -51,6 +51,26 @@ def test_nothing_unknown_passes_anywhere() -> None:
     assert open_ones == ["/properties/global", "/definitions/connections/additionalProperties"]
 
 
+def test_every_property_of_the_schema_is_described() -> None:
+    """An editor shows it. For a new field of a connection: tests/chart/field_texts.yaml."""
+    missing: set[str] = set()
+
+    def look(node: Any, *, is_condition: bool = False) -> None:
+        if isinstance(node, dict):
+            fields = {} if is_condition else dict(node.get("properties", {}))
+            for name, one in fields.items():
+                if isinstance(one, dict) and not {"description", "$ref"} & one.keys():
+                    missing.add(name)
+            for key, inner in node.items():
+                look(inner, is_condition=key == "if")
+        elif isinstance(node, list):
+            for one in node:
+                look(one)
+
+    look(values_schema())
+    assert missing == set()
+
+
 def test_the_schema_has_the_settings_bounds() -> None:
     """Processes, log levels and drain are those that a worker takes."""
     pool = json.loads((CHART / "values.schema.json").read_text("utf-8"))["definitions"]["pool"]["properties"]
