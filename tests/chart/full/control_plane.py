@@ -20,6 +20,7 @@ from typing import IO, Any, Final
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from ruamel.yaml import YAML
 
 from tests.chart.full.log import check
 from tests.chart.full.programs import Programs
@@ -28,6 +29,8 @@ TOKEN: Final = "of-this-run-alone"
 START_SECONDS: Final = 120.0
 # An API server whose etcd is gone stops for a minute: it goes first, and is killed when it does not go.
 STOP_SECONDS: Final = 5.0
+# A worker needs 1 to 3 s. Pods that were ready at once would hide what a disruption budget does.
+READY_MS: Final = 1_500
 ZONES: Final = ("a", "b", "c")
 # `helm test` pods belong to no job, so the fast stages leave them running.
 TESTS_COMPLETE: Final = """
@@ -134,8 +137,12 @@ class ControlPlane:
             f"--cert-dir={keys}", f"--secure-port={free_port()}", "--use-service-account-credentials=false",
         )  # fmt: skip
         self._run("scheduler", *common, f"--secure-port={free_port()}", f"--cert-dir={keys}")
-        stages = [file.read_text("utf-8") for file in self._programs.stages]
-        (self._folder / "stages.yaml").write_text("\n---\n".join([*stages, TESTS_COMPLETE]), encoding="utf-8")
+        stages = [YAML(typ="safe").load(file) for file in self._programs.stages]
+        for stage in stages:
+            if stage["metadata"]["name"] == "pod-ready":
+                stage["spec"]["delay"] = {"durationMilliseconds": READY_MS}
+        behaviour = [*map(json.dumps, stages), TESTS_COMPLETE]
+        (self._folder / "stages.yaml").write_text("\n---\n".join(behaviour), encoding="utf-8")
         self._run(
             "kwok", f"--kubeconfig={self.kubeconfig}", "--manage-all-nodes",
             f"--config={self._folder / 'stages.yaml'}", f"--server-address=127.0.0.1:{kwok}",
