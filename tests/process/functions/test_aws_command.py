@@ -29,7 +29,9 @@ from workers.functions.descriptions import MAX_PAGE
 
 AWS = Path(sys.executable).with_name("aws")
 ISSUER = TokenIssuer()
-CALL_SECONDS = 60
+CALL_SECONDS = 90
+# A start of the command takes a second of CPU, on a busy machine 20 of the clock; some tests need three.
+pytestmark = pytest.mark.timeout(300)
 ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1}, inject_host_prefix=False)
 
 
@@ -56,7 +58,7 @@ def endpoint(folder: Path) -> Iterator[str]:
         yield host.stdout.readline().strip()
     finally:
         host.terminate()
-        host.wait(30)
+        host.wait(60)
         said = host.stderr.read()
         host.stdout.close()
         host.stderr.close()

@@ -242,7 +242,7 @@ async def test_functions_that_call_each_other_for_ever_are_stopped(tmp_path: Pat
         },
         {"name": "a", "can_evaluate": {"%function": {"name": "a"}}},
     )
-    (folder / "functions/limits.yaml").write_text("down: {concurrency: 20}\n")
+    (folder / "functions/limits.yaml").write_text("down: {concurrency: 20, timeout: 55s}\n")
     async with embedded_host(folder) as host:
         assert (await host.call("down", 0)).json() == [16, "RecursiveInvocationException"]
         assert is_denied(await host.call("a"))

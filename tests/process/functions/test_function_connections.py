@@ -8,17 +8,19 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.fakes.function_host import embedded_host, write_functions
 from tests.fakes.waiting import until
 from workers.functions import HostSettings, connections
+from workers.functions.host_calls import Asker
 
 ECHO = "exports = (event) => event"
 HEADERS = "exports = () => [context.request.requestHeaders, context.request.remoteIPAddress]"
 SLOW = "exports = (event) => new Promise((settle) => setTimeout(() => settle(event), 50))"
-SECONDS = 20.0
+SECONDS = 40.0
 
 
 class _Line:
@@ -211,8 +213,14 @@ async def test_a_caller_that_stops_within_a_request_is_cut_off(
 
 async def test_a_stop_answers_the_call_that_runs(tmp_path: Path) -> None:
     """And closes its connection, and the one that is idle."""
-    write_functions(tmp_path, {"echo.js": ECHO, "slow.js": SLOW})
-    async with embedded_host(tmp_path) as host:
+    ends = asyncio.Event()
+
+    async def wait(asker: Asker, args: list[Any]) -> Any:
+        return await ends.wait()
+
+    source = "exports = async (event) => { if (event === 2) await context.wait(); return event }"
+    write_functions(tmp_path, {"slow.js": source})
+    async with embedded_host(tmp_path, host_functions={"wait": wait}) as host:
         port = int(host.host.endpoint.rpartition(":")[2])
         idle = _Line(*await asyncio.open_connection("127.0.0.1", port))
         await idle.send(_call(b"1", "slow"))
@@ -220,7 +228,10 @@ async def test_a_stop_answers_the_call_that_runs(tmp_path: Path) -> None:
         busy = _Line(*await asyncio.open_connection("127.0.0.1", port))
         await busy.send(_call(b"2", "slow"))
         await until(lambda: host.host.pool("slow").status()["running"] == 1)
-        await host.host.stop(drain_seconds=10)
+        stopping = asyncio.create_task(host.host.stop(drain_seconds=40))
+        await until(lambda: host.host.is_draining)
+        ends.set()
+        await stopping
         assert await busy.answer() == (200, b"2")
         assert await busy.is_closed()
         assert await idle.is_closed()

@@ -25,7 +25,7 @@ from workers.functions import DoorSettings, FunctionHost, HostSettings
 from workers.functions.doors import Doors
 
 ISSUER = TokenIssuer()
-SECONDS = 20
+SECONDS = 45
 
 
 def certificate(folder: Path, name: str = "a", password: bytes | None = None) -> tuple[Path, Path]:

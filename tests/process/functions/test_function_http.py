@@ -49,7 +49,7 @@ async def _site() -> AsyncIterator[str]:
 
 
 async def _ask(
-    tmp_path: Path, source: str, *, seconds: float = 5.0, allow: tuple[str, ...] | None = None
+    tmp_path: Path, source: str, *, seconds: float = 20.0, allow: tuple[str, ...] | None = None
 ) -> Any:
     """Run `source` with the site's address as its event; its result, or its error's text."""
     write_functions(tmp_path, {"f.js": f"exports = async (site) => {{ {source} }}"})

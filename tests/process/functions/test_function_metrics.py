@@ -55,8 +55,8 @@ async def page(host: EmbeddedHost) -> dict[tuple[str, frozenset[tuple[str, str]]
 
 async def test_calls_count_by_what_became_of_them(tmp_path: Path) -> None:
     """Answered, thrown, timed out, process gone, denied: each once, and the time of those that ran."""
-    write_functions(tmp_path, SOURCES)
-    async with embedded_host(tmp_path, HostSettings(timeout_seconds=1.0)) as host:
+    write_functions(tmp_path, {**SOURCES, "limits.yaml": "spins: {timeout: 1s}"})
+    async with embedded_host(tmp_path) as host:
         for name in ("ok", "throws", "spins", "dies", "own", "broken"):
             await host.call(name, 1)
         found = await page(host)
