@@ -109,6 +109,17 @@ def _two_of_one_slot(site: Site) -> Callable[[], None]:
     return lambda: site.stop_worker("intruder")
 
 
+def _no_function(site: Site) -> Callable[[], None]:
+    path = site.app / "functions" / "price.py"
+    source = path.read_text()
+    path.unlink()
+
+    def mend() -> None:
+        path.write_text(source)
+
+    return mend
+
+
 def _no_host(site: Site) -> Callable[[], None]:
     site.stop_host()
     return site.start_host
@@ -155,11 +166,12 @@ ACTS: Final = (
         Fault("a second worker with the same slot", ("PenstockTransactionsFenced",), _two_of_one_slot),
     ),
     (
-        Fault("the function host is gone",
-              ("PenstockFunctionHostDown", "PenstockHold", "PenstockHoldSpent", "PenstockFrontierStuck",
-               "PenstockNoCommits"), _no_host),
+        Fault("a function is taken out of the host (404)",
+              ("PenstockHold", "PenstockHoldSpent", "PenstockFrontierStuck", "PenstockNoCommits"),
+              _no_function),
     ),
     (
+        Fault("the function host is gone", ("PenstockFunctionHostDown",), _no_host),
         Fault("an engine process is killed", ("PenstockEngineRestarts",), _killed_engine),
         Fault("an engine process is stopped (SIGSTOP)", ("PenstockEngineSilent",), _stopped_engine),
         Fault("the only worker of a processor is gone", ("PenstockProcessorGone",), _no_worker),

@@ -236,19 +236,11 @@ class Site:
 
     def _processor(self, name: str) -> dict[str, Any]:
         call: dict[str, Any] = {"connectionName": "functions", "as": "answer", "timeout": "10s"}
-        # Without a breaker documents whose function cannot be reached follow `onError` one by one.
-        soon = {"errorRate": 0.9, "window": 10}
         calls = {
-            "orders": {
-                **call, "functionName": "price", "parallelism": 16, "retry": {"maxAttempts": 1},
-                "breaker": soon,
-            },
+            "orders": {**call, "functionName": "price", "parallelism": 16, "retry": {"maxAttempts": 1}},
             "slow": {**call, "functionName": "slow", "parallelism": 2},
             "fragile": {**call, "functionName": "fragile", "onError": "fail", "retry": {"maxAttempts": 1}},
-            "brief": {
-                **call, "functionName": "price", "retry": {"maxAttempts": 1}, "breaker": soon,
-                "hold": {"timeout": "10s"},
-            },
+            "brief": {**call, "functionName": "price", "hold": {"timeout": "10s"}},
             "kept": {**call, "functionName": "keeper", "parallelism": 1},
             "batched": {**call, "functionName": "many", "batch": {"maxRecords": 10, "maxDelay": "300ms"}},
         }  # fmt: skip
