@@ -28,7 +28,7 @@ _LOOPBACK: Final = IPv6Address("::1")
 
 def forbidden(address: str) -> str | None:
     """Why nothing may be sent to an address (a text that `inet_ntop` makes, a scope id allowed), or None."""
-    for one in _meant(ip_address(address.partition("%")[0])):
+    for one in meant(ip_address(address.partition("%")[0])):
         for network, what in _NETWORKS:
             if one.version == network.version and one in network:
                 return what
@@ -73,7 +73,7 @@ def _number(text: str) -> int | None:
         return None
 
 
-def _meant(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
+def meant(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
     """The address, and the IPv4 ones that it carries: mapped, compatible, NAT64, 6to4, Teredo."""
     yield address
     if isinstance(address, IPv4Address):

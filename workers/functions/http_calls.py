@@ -12,17 +12,16 @@ import fnmatch
 import ipaddress
 import socket
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from workers.calls.addresses import forbidden, meant
 from workers.functions.host_calls import Asker, HostFunction
 from workers.functions.settings import HostSettings
-
-Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 _MOST_REDIRECTS: Final = 10
@@ -30,8 +29,6 @@ _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _READ_BYTES: Final = 65_536
 # Headers that say for whom a request is: not carried to another origin by a redirect.
 _OF_ONE_ORIGIN: Final = ("authorization", "cookie", "proxy-authorization")
-# Where clouds answer with credentials, beside 169.254.0.0/16 and fe80::/10, which are link-local as a whole.
-_METADATA: Final = (ipaddress.ip_address("fd00:ec2::254"), ipaddress.ip_address("100.100.100.200"))
 _PARTS: Final = ("scheme", "host", "path", "query", "fragment", "username", "password")
 _OPTIONS: Final = frozenset(
     {"url", "method", "headers", "cookies", "body", "base64", "json", "form", "followRedirects", *_PARTS}
@@ -61,15 +58,17 @@ def _names_port(entry: str) -> bool:
     return entry.rpartition(":")[2].isdigit() and entry.count(":") == 1
 
 
-def refused_address(address: Address, named: bool) -> str | None:
+def refused_address(address: str, named: bool) -> str | None:
     """Why a request must not go to an address, or None. `named`: the allow list holds the host itself and not
     only a pattern that fits it; inner addresses need that, metadata addresses are never allowed."""
-    plain = getattr(address, "ipv4_mapped", None) or address
-    if plain.is_link_local or plain in _METADATA:
-        return "is where clouds hand out credentials"
-    if plain.is_multicast or plain.is_unspecified:
+    what = forbidden(address)
+    if what is not None:
+        return f"is {what}: no request goes there"
+    found = ipaddress.ip_address(address.partition("%")[0])
+    reached = list(meant(getattr(found, "ipv4_mapped", None) or found))
+    if any(one.is_multicast for one in reached):
         return "is no host's address"
-    if not named and not plain.is_global:
+    if not named and not all(one.is_global for one in reached):
         return "is an inner address: only a host that the allow list names itself may be there"
     return None
 
@@ -86,7 +85,7 @@ class _Resolver(AbstractResolver):
 
     def check(self, host: str, address: str) -> None:
         """Raises HttpRefused."""
-        why = refused_address(ipaddress.ip_address(address.partition("%")[0]), host.lower() in self._allow)
+        why = refused_address(address, host.lower() in self._allow)
         if why:
             raise HttpRefused(f"context.http: {host} leads to {address}, which {why}")
 
