@@ -1,8 +1,8 @@
 """What a function may ask of the host while it runs: `context.<name>(...)` in JavaScript.
 
-The table is given to the host when it is made; the names in it appear in the functions' `context`. It is
-empty today: reading values, calling other functions and HTTP through the host's allow list are entries of
-this table."""
+A table of names: `functions.execute` and `http.send` are the host's own entries, others are given to it when
+it is made. All of them appear in the functions' `context`.
+"""
 
 from __future__ import annotations
 
