@@ -95,22 +95,28 @@ def _answered(answer: InvokeAnswer, *, parse_strings: bool) -> Verdict:
     return Answered(with_parsed_strings(value) if parse_strings else value)
 
 
-def with_parsed_strings(value: Any, depth: int = 0) -> Any:
+class _TooDeep(ValueError):
+    """A text holds more levels than are left of a document's."""
+
+
+def with_parsed_strings(value: Any, depth: int = 0, level: int = 0) -> Any:
     """A copy in which texts that are JSON objects or arrays are those, and so are the texts within them. A
-    text such as `"12"` stays a text: an id must not become a number."""
+    text such as `"12"` stays a text: an id must not become a number; so does one that would end below the
+    levels that a document may have. `depth` counts texts within texts, `level` objects and arrays."""
     if value.__class__ is str:
         if depth >= MAX_STRING_DEPTH or value.lstrip()[:1] not in ("{", "["):
             return value
         try:
-            found = codec.decode_value(value.encode())
+            return with_parsed_strings(codec.decode_value(value.encode()), depth + 1, level)
         except ValueError:
             return value
-        return with_parsed_strings(found, depth + 1)
+    if value.__class__ is not dict and value.__class__ is not list:
+        return value
+    if level >= codec.MAX_DEPTH:
+        raise _TooDeep
     if value.__class__ is dict:
-        return {name: with_parsed_strings(one, depth) for name, one in value.items()}
-    if value.__class__ is list:
-        return [with_parsed_strings(one, depth) for one in value]
-    return value
+        return {name: with_parsed_strings(one, depth, level + 1) for name, one in value.items()}
+    return [with_parsed_strings(one, depth, level + 1) for one in value]
 
 
 def _reason(answer: InvokeAnswer) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -150,6 +151,18 @@ def test_texts_within_texts_have_a_bound() -> None:
     """Deeper than twenty levels they stay texts."""
     assert with_parsed_strings('["[]"]') == [[]]
     assert with_parsed_strings('["[]"]', 20) == '["[]"]'
+
+
+def test_texts_are_parsed_no_deeper_than_a_document_may_be() -> None:
+    """Texts within texts, 40 levels in each: the third begins within the 100 and would end beyond them."""
+    text = "1"
+    for _ in range(10):
+        text = "[" * 40 + json.dumps(text) + "]" * 40
+    found, levels = with_parsed_strings(text), 0
+    while isinstance(found, list):
+        found, levels = found[0], levels + 1
+    assert levels == 80
+    assert found.startswith("[" * 40)
 
 
 def test_a_reason_is_cut_and_says_the_status() -> None:
