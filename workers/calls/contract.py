@@ -147,7 +147,7 @@ def _function_failure(answer: InvokeAnswer, table: ErrorTable) -> CallFailure:
     detail = value if isinstance(value, dict) else {}
     name = _class(str(detail.get("errorType") or answer.function_error))
     message = str(detail.get("errorMessage") if "errorMessage" in detail else "" if value is UNSET else value)
-    reason = _cut(f"{name}: {message}")
+    reason = cut(f"{name}: {message}")
     entry = table.function(name, message)
     return CallFailure(
         reason, name, entry.scope, _is_retryable(entry, 200), outcome_unknown=entry.outcome == "unknown",
@@ -160,7 +160,7 @@ def _stack(detail: dict[str, Any]) -> tuple[str, ...]:
     found = detail.get("trace", detail.get("stackTrace"))
     if not isinstance(found, list):
         return ()
-    return tuple(_cut(str(line).rstrip()) for line in found[:MAX_STACK_LINES])
+    return tuple(cut(str(line).rstrip()) for line in found[:MAX_STACK_LINES])
 
 
 def _envelope(answer: InvokeAnswer) -> dict[str, Any]:
@@ -182,14 +182,13 @@ def _api_reason(answer: InvokeAnswer, detail: dict[str, Any]) -> str:
         value = parse(answer.body)
         message = "" if value is UNSET else value
     throttle = f" ({detail['Reason']})" if isinstance(detail.get("Reason"), str) else ""
-    return _cut(
-        f"{answer.error_type or 'the function service'} answered {answer.status}{throttle}: {message}"
-    )
+    return cut(f"{answer.error_type or 'the function service'} answered {answer.status}{throttle}: {message}")
 
 
-def _cut(text: str, max_characters: int = MAX_REASON_CHARACTERS) -> str:
+def cut(text: str, max_characters: int = MAX_REASON_CHARACTERS) -> str:
+    """A text of at most so many characters, the last of them an ellipsis where something is left out."""
     return text if len(text) <= max_characters else text[: max_characters - 1] + "…"
 
 
 def _class(name: str) -> str:
-    return _cut(name, MAX_CLASS_CHARACTERS)
+    return cut(name, MAX_CLASS_CHARACTERS)

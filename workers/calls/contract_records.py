@@ -10,7 +10,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any, Final
 
 from topics.codecs import json as codec
-from workers.calls.contract import UNSET
+from workers.calls.contract import UNSET, cut
 from workers.calls.framing import (
     INVALID_ANSWER,
     RECORD_FAILED,
@@ -18,7 +18,6 @@ from workers.calls.framing import (
     Reading,
     RecordAnswer,
     all_invalid,
-    cut,
     invalid,
     kind_of,
 )

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
-from workers.calls.contract import UNSET
+from workers.calls.contract import UNSET, cut
 from workers.ports import SourceRecord
 
 Result = Literal["ok", "drop", "retry", "fail", "follow"]
@@ -22,8 +22,6 @@ INVALID_ANSWER: Final = "InvalidAnswer"
 
 RECORD_FAILED: Final = "RecordFailed"
 """The error class of a record that the function itself calls failed, when it names no other."""
-
-MAX_REASON_CHARACTERS: Final = 1_024
 
 Violation = Literal["not_json", "wrong_type", "wrong_length", "missing_id", "unknown_id", "duplicate_id"]
 
@@ -118,11 +116,6 @@ def all_invalid(count: int, violation: Violation, reason: str) -> Reading:
     reading = Reading([invalid(reason) for _ in range(count)])
     reading.broken(violation)
     return reading
-
-
-def cut(text: str) -> str:
-    """At most MAX_REASON_CHARACTERS of a text."""
-    return text if len(text) <= MAX_REASON_CHARACTERS else text[: MAX_REASON_CHARACTERS - 1] + "…"
 
 
 def kind_of(value: Any) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Final, Literal, NamedTuple
 
 from topics.codecs import json as codec
-from workers.calls.contract import UNSET, Answered, CallFailure, Verdict
+from workers.calls.contract import UNSET, Answered, CallFailure, Verdict, cut
 from workers.errors import AnswerTooLarge, NotSent, Retryable, TimedOut
 from workers.ports import InvokeAnswer
 
@@ -121,6 +121,6 @@ def with_parsed_strings(value: Any, depth: int = 0, level: int = 0) -> Any:
 
 def _reason(answer: InvokeAnswer) -> str:
     text = answer.body[: 4 * MAX_REASON_CHARACTERS].decode("utf-8", "replace").strip()
-    said = text if len(text) <= MAX_REASON_CHARACTERS else text[: MAX_REASON_CHARACTERS - 1] + "…"
+    said = cut(text, MAX_REASON_CHARACTERS)
     redirect = " (redirects are not followed)" if 300 <= answer.status < 400 else ""
     return f"the answer was {answer.status}{redirect}" + (f": {said}" if said else "")
