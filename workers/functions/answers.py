@@ -12,8 +12,6 @@ from typing import Any, Literal
 
 import orjson
 
-from workers.functions.settings import MAX_RESPONSE_BYTES
-
 Reason = Literal["ReservedFunctionConcurrentInvocationLimitExceeded", "ConcurrentInvocationLimitExceeded"]
 
 
@@ -131,9 +129,3 @@ def too_many_processes(request_id: str, most: int) -> bytes:
     """The function started more processes than it may have; all of them were ended with it."""
     text = f"RequestId: {request_id} Error: Runtime exited with error: more than {most} processes"
     return function_error("Runtime.ExitError", text)
-
-
-def response_too_large() -> bytes:
-    """The function answered more than the Invoke API can carry."""
-    text = f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
-    return function_error("Function.ResponseSizeTooLarge", text)

@@ -8,7 +8,7 @@ functions (`context.user`) and rules (`%%user`) see.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Literal
 
@@ -101,11 +101,6 @@ class CallContext:
                 "request": self.request.as_data(),
             }
         )
-
-    def below(self, function: str) -> CallContext:
-        """The context in which this call asks for another function: whom this one runs as, the other one
-        inherits until its own manifest entry says otherwise."""
-        return replace(self, function=function, depth=self.depth + 1)
 
 
 @dataclass(frozen=True, slots=True)
