@@ -236,15 +236,15 @@ def ready(one: Any) -> bool:
 def roll_back(story: Story) -> None:
     """To the first revision: its processor, its number of pods, no autoscaling.
 
-    Helm 4 applies as one owner of fields among several: the number that `kubectl scale` wrote it takes by force
-    alone. A rollback that is refused for it leaves what the later revisions made, so force is used at once.
+    Helm 4 applies as one owner of fields among several: the number that `kubectl scale` wrote it takes by
+    force alone. A rollback that is refused for it leaves what later revisions made, so force is used at once.
     """
     forced = () if story.name == "helm3" else ("--force-conflicts",)
     story.helm("rollback", "1", "--wait", "--timeout", "180s", *forced)
     until(lambda: len(story.pods()) == 3, SEEN_SECONDS, "3 pods")
     left = [one["metadata"]["name"] for one in story.get("scaledobjects")["items"]]
     check((story.replicas(), left) == (3, []), f"after the rollback: {story.replicas()} replicas, {left}")
-    story.say(f"rollback to revision 1 {' '.join(forced)}: 3 replicas, nothing scales them")
+    story.say(f"{' '.join(('rollback', 'to', 'revision', '1', *forced))}: 3 replicas, nothing scales them")
 
 
 def remove(story: Story) -> None:
