@@ -26,4 +26,4 @@ def world(
     yield made
     made.stop()
     if request.session.testsfailed:
-        request.node.add_report_section("call", "workers", made.logs())
+        request.node.add_report_section("teardown", "workers", made.logs())
