@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.unit.appfolder.folders import PROCESSOR, write
 from tests.unit.cli.run_command import penstock
 from workers.appfolder import load_app
+from workers.cli import dlq_run
 from workers.cli.dlq_run import Pace
 from workers.cli.dlq_shown import as_data, as_lines, printable, shown_bytes
 from workers.cli.dlq_where import Where
@@ -165,14 +166,22 @@ def test_a_rate_bounds_what_goes_at_once(text: str | None, per_second: float | N
     assert pace.batch_records() == batch
 
 
-def test_a_slow_pace_waits() -> None:
-    """The second batch comes no sooner than the first one's records take."""
+def test_a_slow_pace_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second batch comes no sooner than the first one's records take; time that was lost is not caught
+    up."""
+    now, slept = 1_000.0, list[float]()
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        slept.append(seconds)
+        now += seconds
+
+    monkeypatch.setattr(dlq_run, "time", SimpleNamespace(monotonic=lambda: now, sleep=sleep))
     pace = Pace("100/s")
-    began = time.monotonic()
-    pace.wait(10)
-    assert time.monotonic() - began < 0.09
-    pace.wait(10)
-    assert time.monotonic() - began >= 0.09
+    for records, passing in ((10, 0.0), (20, 0.03), (10, 5.0), (10, 0.0), (1, 0.0)):
+        pace.wait(records)
+        now += passing
+    assert slept == pytest.approx([0.0, 0.1, 0.17, 0.0, 0.1])
 
 
 def test_nothing_from_outside_reaches_a_terminal_raw() -> None:
