@@ -3,7 +3,7 @@
 In a test: `async with LambdaStub() as stub`, then `stub.program("f", Behaviour(...))`.
 As a process: `python -m tests.fakes.lambda_stub --port 0` prints its port, takes `POST /config`
 (`{"functions": {"f": {"outcome": "echo", "latency_ms": 20}}, "default": {}, "known_only": false}`),
-`POST /reset`, `GET /stats` and `GET /history`.
+`POST /release` (answer what still waits for its latency), `POST /reset`, `GET /stats` and `GET /history`.
 A function called `f20` that nobody programmed takes 20 ms. `"timeline": [[60, {"concurrency": 50}]]` beside
 its other fields: a function is that for 60 s first. Only those that were programmed have a history.
 """
@@ -29,6 +29,7 @@ from urllib.parse import unquote
 import orjson
 
 from tests.fakes import batch_functions
+from tests.fakes.held_calls import HeldCalls
 from tests.fakes.lambda_behaviour import (
     MAX_ASYNC_BYTES,
     TOO_LARGE,
@@ -83,6 +84,7 @@ class LambdaStub:
         self.refuses: Callable[[Seen], str | None] | None = None
         """Names the error with which a request is refused for its keys (403), or None where it is taken."""
         self.open: set[Connection] = set()
+        self.held = HeldCalls()
         self.request_ids = itertools.count(1)
         self._default = Behaviour()
         self._functions: dict[str, Function] = {}
@@ -218,6 +220,8 @@ class LambdaStub:
                     return 200, orjson.dumps(self.stats())
                 case "GET", "/history":
                     return 200, orjson.dumps(self.history())
+                case "POST", "/release":
+                    return 200, orjson.dumps(self.held.release())
                 case "POST", "/reset":
                     self.reset()
                     return 200, b"{}"
@@ -311,11 +315,7 @@ class Connection(asyncio.Protocol):
         if behaviour.outcome == "batch":
             batch_functions.begin(function, behaviour, seen.body)
         self._running = function
-        if behaviour.latency_ms:
-            loop = asyncio.get_running_loop()
-            loop.call_later(behaviour.latency_ms / 1000, self._answer, behaviour, seen, kind)
-        else:
-            self._answer(behaviour, seen, kind)
+        stub.held.hold(behaviour.latency_ms / 1000, self._answer, behaviour, seen, kind)
 
     def _dry_run(self, refusal: Behaviour | None) -> None:
         """Answered at once and counted nowhere: nothing runs."""

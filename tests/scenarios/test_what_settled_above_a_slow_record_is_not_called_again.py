@@ -28,9 +28,9 @@ def settled_in_the_map(world: World, source: str) -> int:
 def test_what_settled_above_a_slow_record_is_not_called_again(world: World, ordering: str) -> None:
     """After the restart the slow record is called again, and by key what waited behind it; nothing else is,
     every id has come out once, and each key in its order."""
-    world.start_stub(f={"latency_ms": 60_000, "id_field": "id"})
+    world.start_stub(f={"latency_ms": 600_000, "id_field": "id"})
     source, results, dead = world.topic("in"), world.topic("out"), world.topic("dead")
-    call = {"as": "answer", "parallelism": 64, "timeout": "120s"}
+    call = {"as": "answer", "parallelism": 64, "timeout": "800s"}
     app = world.write_app(
         world.connections(), {"p": calling(world, source, results, dead, call, ordering=ordering)}
     )
