@@ -46,13 +46,13 @@ def severity_of(alert: str) -> str:
     return found
 
 
-def judged(promtool: Path, folder: Path, tests: list[dict[str, Any]], rules: Path) -> None:
-    """Let promtool judge. Raises ToolFailure with its words."""
+def judged(promtool: Path, folder: Path, tests: list[dict[str, Any]], rules: Path) -> str:
+    """What promtool says of passed tests. Raises ToolFailure with its words on others."""
     suite = folder / "suite.yaml"
     whole = {"rule_files": [str(rules)], "evaluation_interval": "1m", "tests": tests}
     with suite.open("w", encoding="utf-8") as opened:
         YAML(typ="safe").dump(whole, opened)
-    run([str(promtool), "test", "rules", str(suite)], seconds=30)
+    return run([str(promtool), "test", "rules", str(suite)], seconds=30)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.alert)
@@ -66,7 +66,7 @@ def test_an_alert_fires_when_it_should_and_not_before(promtool: Path, tmp_path: 
         "input_series": samples(case.fires),
         "promql_expr_test": expected,
     }
-    judged(promtool, tmp_path, [test], monitoring.ALERTS)
+    assert "SUCCESS" in judged(promtool, tmp_path, [test], monitoring.ALERTS)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.alert)
@@ -79,7 +79,7 @@ def test_an_alert_is_quiet_when_all_is_well(promtool: Path, tmp_path: Path, case
             expectation(case, minute, firing=False) for minute in range(1, case.at + 1)
         ],
     }  # fmt: skip
-    judged(promtool, tmp_path, [test], monitoring.ALERTS)
+    assert "SUCCESS" in judged(promtool, tmp_path, [test], monitoring.ALERTS)
 
 
 def test_promtool_would_see_a_wrong_threshold(promtool: Path, tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_the_texts_of_an_alert_say_where_and_how_much(promtool: Path, tmp_path: 
         "input_series": samples(case.fires),
         "alert_rule_test": [{"eval_time": "8m", "alertname": case.alert, "exp_alerts": [expected]}],
     }
-    judged(promtool, tmp_path, [test], monitoring.ALERTS)
+    assert "SUCCESS" in judged(promtool, tmp_path, [test], monitoring.ALERTS)
 
 
 def test_promtool_takes_the_file_as_it_is(promtool: Path) -> None:
