@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import itertools
 import logging
 import os
 import signal
@@ -94,7 +95,7 @@ class Worker:
 
     def start(self) -> None:
         """Start the process and hand it its source. Raises OSError when the system has no room for it."""
-        (calls, self._to), (self._from, results), (log_pipe, prints) = os.pipe(), os.pipe(), os.pipe()
+        (calls, self._to), (self._from, results), (log_pipe, prints) = _pipes(3)
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own program, started without a shell
                 launch.command(self.entry, calls, results),
@@ -361,3 +362,16 @@ class Worker:
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
+
+
+def _pipes(count: int) -> list[tuple[int, int]]:
+    """So many pipes, or none: raises OSError when there is no room for all of them."""
+    made: list[tuple[int, int]] = []
+    try:
+        while len(made) < count:
+            made.append(os.pipe())
+    except OSError:
+        for fd in itertools.chain(*made):
+            os.close(fd)
+        raise
+    return made

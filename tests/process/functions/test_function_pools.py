@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import resource
 import signal
@@ -259,6 +260,34 @@ async def test_a_host_with_many_descriptors_runs_functions_that_wait(tmp_path: P
         for fd in held:
             os.close(fd)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_a_worker_that_cannot_be_started_leaves_no_descriptor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host without room for its pipes answers 500, and what it had opened of them is closed again."""
+    opened: list[int] = []
+    closed: list[int] = []
+    pipe, close = os.pipe, os.close
+
+    def scarce() -> tuple[int, int]:
+        if len(opened) >= 4:
+            raise OSError(errno.EMFILE, "Too many open files")
+        opened.extend(pair := pipe())
+        return pair
+
+    def closing(fd: int) -> None:
+        closed.append(fd)
+        close(fd)
+
+    write_functions(tmp_path, {"f.py": MARK})
+    async with embedded_host(tmp_path) as host:
+        monkeypatch.setattr(os, "pipe", scarce)
+        monkeypatch.setattr(os, "close", closing)
+        refused = await host.call("f")
+        monkeypatch.undo()
+    assert (refused.status, refused.headers["x-amzn-ErrorType"]) == (500, "ServiceException")
+    assert set(opened) <= set(closed)
 
 
 async def test_a_port_that_is_taken_is_an_error_at_start(tmp_path: Path) -> None:
