@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
+from aiohttp import hdrs
 from multidict import CIMultiDictProxy
 
 from workers.functions.answers import ApiError
@@ -42,6 +43,7 @@ Identify: TypeAlias = Callable[[RequestHead, bytes], Awaitable[User | None]]
 Raises ApiError 403."""
 
 MAX_QUERY_CHARACTERS: Final = 8_192
+_FETCH_SITE: Final = "Sec-Fetch-Site"
 
 # What proves who the caller is must not reach a function, a rule or a log.
 _PROOFS: Final = frozenset(
@@ -68,16 +70,30 @@ def request_of(request: RequestHead) -> Request:
     )
 
 
-def check_origin(origin: str) -> None:
+def comes_from_page(head: RequestHead) -> bool:
+    """Whether a browser sends it for a web page; `check_page` says whether that page may."""
+    return hdrs.ORIGIN in head.headers or _FETCH_SITE in head.headers
+
+
+def check_page(head: RequestHead) -> None:
     """Where nobody has to say who they are, a web page that a developer happens to look at must not call the
-    functions on their machine. Pages of this machine may. Raises ApiError 403."""
-    try:
-        host = urlsplit(origin).hostname or ""
-    except ValueError:
-        host = ""
-    if host not in ("localhost", "127.0.0.1", "::1"):
+    functions on their machine. Pages of this machine may. A picture's GET has no `Origin`: then it is what
+    the browser says of the page that counts. Raises ApiError 403."""
+    origin = head.headers.get(hdrs.ORIGIN)
+    if origin is None:
+        may = head.headers.get(_FETCH_SITE) != "cross-site"
+    else:
+        may = _host_of(origin) in ("localhost", "127.0.0.1", "::1")
+    if not may:
         text = "Web pages of other machines may not call a function host without authentication."
         raise ApiError(403, "AccessDeniedException", text)
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).hostname or ""
+    except ValueError:
+        return ""
 
 
 def authenticates(name: str) -> bool:

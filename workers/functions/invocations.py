@@ -13,7 +13,6 @@ from typing import Final, NamedTuple, Protocol
 from urllib.parse import parse_qs
 
 import orjson
-from aiohttp import hdrs
 
 from workers.functions import answers, pages
 from workers.functions.access import Wanted, is_open
@@ -23,7 +22,7 @@ from workers.functions.dispatch import Answering, Dispatch, submit
 from workers.functions.function_log import FunctionLog, Seen
 from workers.functions.http_answer import Answer
 from workers.functions.http_body import check_json
-from workers.functions.http_request import Identify, RequestHead, check_origin, request_of
+from workers.functions.http_request import Identify, RequestHead, check_page, comes_from_page, request_of
 from workers.functions.names import Target
 from workers.functions.pool import Pool
 from workers.functions.settings import (
@@ -95,7 +94,7 @@ class Invocations:
 
     def known(self, head: RequestHead, wishes: Wishes) -> Known | None:
         """What `begin` needs of a head. None: it has to be judged by `invoke`, and perhaps refused there."""
-        if wishes.invocation_type != "RequestResponse" or hdrs.ORIGIN in head.headers:
+        if wishes.invocation_type != "RequestResponse" or comes_from_page(head):
             return None
         if self._functions.identify is not None:
             return None
@@ -173,8 +172,7 @@ class Invocations:
         identify = self._functions.identify
         if identify is not None:
             return await identify(head, body)
-        if hdrs.ORIGIN in head.headers:
-            check_origin(head.headers[hdrs.ORIGIN])
+        check_page(head)
         return None
 
     def target(self, path: str) -> Target:

@@ -133,3 +133,16 @@ async def test_pages_of_other_machines_do_not_call_functions(
     headers = {} if origin is None else {"Origin": origin}
     async with embedded_host(app) as host:
         assert (await host.request("POST", path, data=b"1", headers=headers)).status == status
+
+
+@pytest.mark.parametrize(
+    ("site", "status"), [("none", 200), ("same-origin", 200), ("same-site", 200), ("cross-site", 403)]
+)
+async def test_a_picture_of_a_web_page_calls_nothing(tmp_path: Path, site: str, status: int) -> None:
+    """Browsers send GET without an Origin: what they say of the page counts then."""
+    write_functions(tmp_path, SOURCES)
+    async with embedded_host(tmp_path) as host:
+        headers = {"Sec-Fetch-Site": site}
+        called = await host.request("GET", "/functions/utils/echo?event=apigw-v2", headers=headers)
+        read = await host.request("GET", "/logs", headers=headers)
+    assert (called.status, read.status) == (status, status)
