@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from workers.calls.budget import RetryBudget
@@ -28,8 +29,6 @@ from workers.metrics import (
 )
 from workers.settings import LIMIT_START, MAX_OUTSTANDING_BYTES
 
-# How soon a call that waits for its rate sees that its partition drains.
-LOOK_SECONDS: Final = 0.1
 MAX_LEARNED: Final = 10_000
 """Functions whose limits are remembered; a process calls as many at most."""
 
@@ -51,26 +50,41 @@ class Paced:
     def __init__(self, rate: RateLimit) -> None:
         self.rate = rate
         self.waits = 0
-        self._line = asyncio.Lock()
+        self._line: deque[asyncio.Event] = deque()
 
     @property
     def is_waited_for(self) -> bool:
         """Whether a call waits now."""
-        return self._line.locked()
+        return bool(self._line)
 
     def admits(self, now_seconds: float) -> bool:
         """Whether a call may begin now; then it counts."""
-        return not self._line.locked() and not self.rate.admit(now_seconds)
+        return not self._line and not self.rate.admit(now_seconds)
 
     async def wait(self, is_gone: Callable[[], bool]) -> None:
-        """Returns when the call may begin, or soon after it is gone: a drain does not wait for a rate."""
+        """Returns when the call may begin, or is gone: a drain does not wait for a rate. Whoever lets it be
+        gone says `look`."""
         self.waits += 1
-        async with self._line:
+        looks = asyncio.Event()
+        self._line.append(looks)
+        try:
             while not is_gone():
-                wait = self.rate.admit(time.monotonic())
-                if not wait:
+                wait = self.rate.admit(time.monotonic()) if self._line[0] is looks else None
+                if wait == 0.0:
                     return
-                await asyncio.sleep(min(wait, LOOK_SECONDS))
+                looks.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await looks.wait()
+        finally:
+            self._line.remove(looks)
+            if self._line:
+                self._line[0].set()
+
+    def look(self) -> None:
+        """Calls that wait may be gone."""
+        for looks in self._line:
+            looks.set()
 
 
 class Outstanding:
@@ -97,7 +111,7 @@ class Outstanding:
         except asyncio.CancelledError:
             if entry[1].done() and not entry[1].cancelled():
                 self.give_back(size_bytes)
-            else:
+            elif entry in self._waiting:
                 self._waiting.remove(entry)
             raise
 
@@ -106,8 +120,10 @@ class Outstanding:
         self.used_bytes -= size_bytes
         while self._waiting and self._fits(self._waiting[0][0]):
             size, room = self._waiting.popleft()
-            self.used_bytes += size
-            room.set_result(None)
+            # Of those that are cancelled together the first may end before the next has noticed.
+            if not room.done():
+                self.used_bytes += size
+                room.set_result(None)
 
     def _fits(self, size_bytes: int) -> bool:
         return not self.used_bytes or self.used_bytes + size_bytes <= self.most_bytes
@@ -176,10 +192,10 @@ class Callee:
         return taker
 
     def part(self, taker: str) -> None:
-        """It calls no more, and has given back what it had."""
+        """It calls no more, and has given back what it had. What the limit learned stays: its successor joins
+        in a moment, or the limit is written for the next process."""
         self.share.part(taker)
         del self._takers[taker]
-        self.limit.allow(max(1, self.most))
 
     def take(self, taker: str) -> bool:
         """Whether a permit is free; then it is taken."""

@@ -139,7 +139,7 @@ class Fanout(CallLine[Job]):
     async def _attempts(self, job: Job, body: bytes) -> bool:
         calls, partition, hold, flow = self._calls, job.slot.partition, self._hold, self._flow
         context, identity = calls.context, job.name()
-        began = time.monotonic()
+        began = 0.0
         throttled = 0
         gone: Callable[[], bool] = partial(self._is_gone, job)
         while True:
@@ -147,6 +147,7 @@ class Fanout(CallLine[Job]):
             if not hold.may_go(job) or gone():
                 return self._cannot_go(job)
             started = time.monotonic()
+            began = began or started
             sent = None if context is None else context.of_document(identity, job.attempts + throttled + 1)
             verdict, answer = await self._attempt(body, sent, started, job.attempts + throttled)
             if isinstance(verdict, Answered) or not partition.alive:

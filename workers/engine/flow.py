@@ -134,7 +134,10 @@ class Flow(Generic[W]):
         self.callee.changed(before, "hold")
 
     def drop(self, is_gone: Callable[[W], bool]) -> None:
-        """Calls that wait for a permit and are the next owner's: their `enter` returns False."""
+        """Calls that are the next owner's wait no more: for a permit, where their `enter` returns False, or
+        for a rate."""
+        for pace in self._paces:
+            pace.look()
         for turn in self.callee.share.drop(lambda turn: turn.of is self and is_gone(turn.item)):
             if not turn.granted.done():
                 turn.granted.set_result(False)
