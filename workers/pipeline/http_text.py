@@ -23,7 +23,10 @@ _IN_QUERY: Final = _IN_PATH - frozenset(b"!$&'()*+,;=:@/")
 _PATH: Final = [chr(byte) if byte in _IN_PATH else f"%{byte:02X}" for byte in range(256)]
 _QUERY: Final = [chr(byte) if byte in _IN_QUERY else f"%{byte:02X}" for byte in range(256)]
 _ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
-_DOTS: Final = re.compile(r"(?:\.|%2[eE]){1,2}")
+# Servers that decode a path before they cut it see a slash in %2F, some one in a backslash; what stands after
+# a semicolon is no part of a segment to others.
+_CUT: Final = re.compile(r"/|\\|%2[fF]|%5[cC]")
+_DOTS: Final = re.compile(r"(?:\.|%2[eE]){1,2}(?:(?:;|%3[bB]).*)?", re.DOTALL)
 
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -40,7 +43,7 @@ def path_text(value: Any) -> str:
     if value.__class__ is not str:
         raise Poison(f"the path must be a string, not {type_name(value)}")
     path = value.lstrip("/")
-    for segment in path.split("/"):
+    for segment in _CUT.split(path):
         if _DOTS.fullmatch(segment):
             raise Poison("the path holds '.' or '..' as a segment")
     if not path:
