@@ -204,6 +204,7 @@ def promtool_from_anywhere(into: Path) -> None:
         promtool_of_debian(into)
     except ToolFailure as failure:
         say(f"no promtool by apt ({str(failure).splitlines()[0]}), building it")
+        shutil.rmtree(into / "apt", ignore_errors=True)
         build(PROMTOOL, into)
 
 
