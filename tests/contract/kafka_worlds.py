@@ -23,7 +23,7 @@ from workers.model import TopicPartition
 from workers.progress.room import RoomLimits
 from workers.progress.start import StartPolicy
 
-DEADLINE_SECONDS: Final = 30.0
+DEADLINE_SECONDS: Final = 60.0
 EARLIEST: Final = StartPolicy("earliest", "fail")
 WIDE: Final = RoomLimits(10_000, 10_000_000, 1.0)
 

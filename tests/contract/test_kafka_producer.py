@@ -19,7 +19,7 @@ from workers.adapters.kafka_producer import KafkaProducer
 from workers.model import Headers, TopicPartition
 from workers.ports import Producer, SendFailure
 
-DEADLINE_SECONDS: Final = 30.0
+DEADLINE_SECONDS: Final = 60.0
 LARGE: Final = random.Random(1).randbytes(50_000)  # no compression makes it small
 NOBODY: Final = "127.0.0.1:1"
 HEADERS: Final[Headers] = [("b", b"1"), ("a", None), ("b", b""), ("ü", b"\xff")]

@@ -125,7 +125,8 @@ class SourceContract:
         reader.until(lambda: reader.events.count() == 10, "a full room")
         reader.turn_for(0.3)
         assert reader.events.count() == 10
-        assert reader.source.status().paused == 1
+        reader.until(lambda: reader.source.status().paused == 1, "a pause")
+        assert reader.events.count() == 10
         for taken in range(20, 51, 10):
             reader.source.freed(TopicPartition(topic, 0), 10, 20)
             reader.until(lambda taken=taken: reader.events.count() == taken, f"{taken} records")  # type: ignore[misc]
