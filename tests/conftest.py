@@ -81,4 +81,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         item.add_marker(pytest.mark.kafka)
         if item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(60, func_only=True))
+            item.add_marker(pytest.mark.timeout(180, func_only=True))

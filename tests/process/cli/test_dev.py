@@ -15,7 +15,7 @@ from tests.process.cli.programs import children, is_alive, start, wait_until
 from tests.unit.appfolder.folders import write
 from workers.local.orders import Fate, count_fates, count_kinds
 
-pytestmark = pytest.mark.timeout(180, func_only=True)
+pytestmark = pytest.mark.timeout(420, func_only=True)
 
 RECORDS = 500
 
@@ -84,7 +84,7 @@ def test_a_run_of_some_records_ends_by_itself_and_adds_up(app: Path, kafka: str)
     second run counts its own records alone."""
     for _ in range(2):
         with dev(app, kafka, "--records", RECORDS) as program:
-            out, said = program.communicate(timeout=80)
+            out, said = program.communicate(timeout=180)
         assert program.returncode == 0, said + out
         data = json.loads(out)
         assert data["produced"] == {str(kind): count for kind, count in count_kinds(RECORDS, 3).items()}
@@ -103,10 +103,10 @@ def test_ctrl_c_ends_a_run_with_a_summary_that_adds_up(app: Path, kafka: str) ->
         started = children(program.pid)
         assert len(started) >= 3  # the function host, the supervisor, its engine
         program.send_signal(signal.SIGINT)
-        out, said = program.communicate(timeout=80)
+        out, said = program.communicate(timeout=180)
     assert program.returncode == 0, said
     assert check_sums(json.loads(out))["results"] > 0
-    wait_until(lambda: not any(map(is_alive, started)), 10, "all that was started has ended")
+    wait_until(lambda: not any(map(is_alive, started)), 60, "all that was started has ended")
 
 
 def test_kill_9_leaves_nothing_running(app: Path, kafka: str) -> None:
@@ -119,14 +119,14 @@ def test_kill_9_leaves_nothing_running(app: Path, kafka: str) -> None:
         program.kill()
         program.communicate()
     assert len(started) >= 3
-    wait_until(lambda: not any(map(is_alive, started)), 45, "all that was started has ended")
+    wait_until(lambda: not any(map(is_alive, started)), 90, "all that was started has ended")
 
 
 def test_a_function_host_that_cannot_start_ends_everything(app: Path, kafka: str) -> None:
     """A wrong app folder is refused before anything runs, with exit code 2."""
     (app / "functions/bad name.js").write_text(CHECK)
     with dev(app, kafka, "--records", "10") as program:
-        out, said = program.communicate(timeout=60)
+        out, said = program.communicate(timeout=180)
     assert program.returncode == 2
     assert out == ""
     assert "functions/bad name.js" in said

@@ -14,6 +14,8 @@ import pytest
 from tests.process.cli.programs import PENSTOCK, is_alive, start, wait_until
 from tests.unit.appfolder.folders import CONNECTIONS, PROCESSOR, write
 
+pytestmark = pytest.mark.timeout(180)
+
 DOUBLE = "exports = ({n}) => ({twice: 2 * n});"
 
 
@@ -24,7 +26,7 @@ def app(tmp_path: Path) -> Path:
 
 def call(endpoint: str) -> object:
     url = f"{endpoint}/2015-03-31/functions/double/invocations"
-    with urlopen(Request(url, data=b'{"n": 21}', method="POST"), timeout=10) as answer:
+    with urlopen(Request(url, data=b'{"n": 21}', method="POST"), timeout=40) as answer:
         return json.loads(answer.read())
 
 
@@ -37,7 +39,7 @@ def test_functions_are_served_until_sigterm(app: Path, tmp_path: Path) -> None:
         assert endpoint == file.read_text().strip()
         assert call(endpoint) == {"twice": 42}
         program.send_signal(signal.SIGTERM)
-        assert program.wait(20) == 0
+        assert program.wait(60) == 0
 
 
 def test_a_child_ends_with_its_parent(app: Path) -> None:
@@ -52,7 +54,7 @@ def test_a_child_ends_with_its_parent(app: Path) -> None:
         assert program.stdout.readline()
         assert is_alive(program.pid)
         program.stdin.close()
-        wait_until(lambda: not is_alive(program.pid), 20, "the function host has ended")
+        wait_until(lambda: not is_alive(program.pid), 60, "the function host has ended")
         assert program.wait() == 0
 
 
@@ -63,13 +65,12 @@ def test_a_port_that_is_taken_is_said_in_a_line(app: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with start("functions", "serve", "--app", app, "--port", port) as program:
-            _, said = program.communicate(timeout=30)
+            _, said = program.communicate(timeout=120)
     assert program.returncode == 1
     assert f"listening on 127.0.0.1:{port}" in said
     assert "Traceback" not in said
 
 
-@pytest.mark.timeout(120)
 def test_a_worker_refuses_a_wrong_folder_with_all_its_problems(app: Path) -> None:
     """Exit code 2; nothing goes on running."""
     wrong = PROCESSOR.replace("kafka", "kafak").replace("$match", "$mach")

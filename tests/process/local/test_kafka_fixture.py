@@ -20,7 +20,7 @@ def test_the_broker_of_the_session_takes_and_gives_records(kafka: str, make_topi
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": topic, "auto.offset.reset": "earliest"})
     consumer.subscribe([topic])
     try:
-        values = [record.value() for record in consumer.consume(10, timeout=20)]
+        values = [record.value() for record in consumer.consume(10, timeout=45)]
     finally:
         consumer.close()
     assert set(values) == {str(number).encode() for number in range(10)}

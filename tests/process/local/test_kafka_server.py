@@ -55,7 +55,7 @@ def consume(address: str, count: int) -> list[bytes | None]:
     )
     consumer.subscribe(["kept"])
     try:
-        return [record.value() for record in consumer.consume(count, timeout=20)]
+        return [record.value() for record in consumer.consume(count, timeout=60)]
     finally:
         consumer.close()
 
@@ -90,7 +90,7 @@ def test_a_broker_ends_when_its_starter_is_killed(tmp_path: Path) -> None:
             broker = psutil.Process(int(starter.stdout.readline()))
         finally:
             starter.kill()
-    until(lambda: not broker.is_running(), 20)
+    until(lambda: not broker.is_running(), 60)
     with KafkaServer(tmp_path) as server:
         assert is_answering(server.address)
 
@@ -105,7 +105,7 @@ def test_a_broker_ends_when_its_guard_is_killed(tmp_path: Path) -> None:
     parent.kill()
     try:
         if sys.platform == "linux":
-            until(lambda: not broker.is_running(), 20)
+            until(lambda: not broker.is_running(), 60)
     finally:
         server.stop()
     assert not broker.is_running()
@@ -170,7 +170,7 @@ def test_ctrl_c_is_for_the_starter(tmp_path: Path) -> None:
         assert running is not None
         assert is_answering(running.address)
         starter.communicate()  # end of its input: it ends by itself without having stopped the broker
-    until(lambda: not broker.is_running(), 20)
+    until(lambda: not broker.is_running(), 60)
 
 
 def test_the_second_start_uses_the_class_archive(tmp_path: Path) -> None:
@@ -181,4 +181,4 @@ def test_the_second_start_uses_the_class_archive(tmp_path: Path) -> None:
     command = jvm.command(["-Xshare:on", "-version"], "kafka.Kafka", [])
     assert f"-XX:SharedArchiveFile={jvm.archive}" in command
     # With -Xshare:on Java refuses to start when the archive does not fit.
-    assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
+    assert subprocess.run(command, capture_output=True, timeout=120, check=False).returncode == 0

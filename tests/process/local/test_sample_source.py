@@ -19,7 +19,7 @@ def read(kafka: str, topic: str, count: int) -> list[Message]:
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": topic, "auto.offset.reset": "earliest"})
     consumer.subscribe([topic])
     try:
-        return consumer.consume(count, timeout=20)
+        return consumer.consume(count, timeout=45)
     finally:
         consumer.close()
 
@@ -50,12 +50,12 @@ def test_an_endless_sample_ends_when_asked(kafka: str, make_topic: MakeTopic) ->
     source = SampleSource({"bootstrap.servers": kafka}, SampleSettings(make_topic("endless")))
     thread = threading.Thread(target=source.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 40
     while source.report.acked < 100:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     source.stop()
-    thread.join(20)
+    thread.join(40)
     assert not thread.is_alive()
     assert source.report.acked == source.report.sent
 
