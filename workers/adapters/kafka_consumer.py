@@ -21,6 +21,7 @@ from confluent_kafka import TopicPartition as ClientPartition
 from workers.adapters.kafka_callbacks import true_errors
 from workers.adapters.kafka_commits import Commits
 from workers.adapters.kafka_errors import consumer_kind
+from workers.adapters.kafka_log import client_logger
 from workers.adapters.kafka_rebuild import Rebuild
 from workers.adapters.kafka_replay_topic import ReplayTopic
 from workers.adapters.kafka_requests import Requests
@@ -35,7 +36,7 @@ from workers.ports import Batch, SourceCounts, SourceEvents, SourceStatus
 from workers.progress.room import Room
 from workers.progress.start import DataLoss
 
-log = logging.getLogger(__name__)
+log = client_logger(__name__)
 
 # A transaction asks for the membership of its moment and waits for the turn that answers.
 TRANSACTIONAL_WAIT_SECONDS: Final = 0.02

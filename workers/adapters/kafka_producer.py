@@ -13,12 +13,13 @@ from confluent_kafka import Producer as Client
 
 from workers.adapters import kafka_callbacks
 from workers.adapters.kafka_errors import send_failure
+from workers.adapters.kafka_log import Repeats, client_logger
 from workers.adapters.kafka_requests import sign_in
 from workers.logs import log_event
 from workers.model import Headers
 from workers.ports import Delivered, SendFailure, SourceRecord
 
-log = logging.getLogger(__name__)
+log = client_logger(__name__)
 
 # How long the event loop is held for what an old client gives back.
 REPLACE_SECONDS: Final = 0.02
@@ -72,6 +73,7 @@ class KafkaProducer:
         """`client_config` holds the connection's librdkafka settings; they win over DEFAULTS."""
         self._config = {**DEFAULTS, "client.id": client_id, **client_config}
         self._is_broken = False
+        self._repeats = Repeats()
         self._client = self._build()
         self._produce = self._client.produce
         self._alone: KafkaProducer | None = None
@@ -83,7 +85,8 @@ class KafkaProducer:
 
     def _on_error(self, error: Any) -> None:
         self._is_broken = self._is_broken or bool(error.fatal())
-        log_event(log, logging.WARNING, "producer_error", error=error.name(), reason=error.str())
+        if error.fatal() or self._repeats.is_new(error.str(), time.monotonic()):
+            log_event(log, logging.WARNING, "producer_error", error=error.name(), reason=error.str())
 
     def send(
         self,

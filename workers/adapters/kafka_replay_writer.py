@@ -13,11 +13,12 @@ from confluent_kafka import Producer as Client
 
 from workers.adapters import kafka_callbacks
 from workers.adapters.kafka_errors import producer_is_fenced, send_failure
+from workers.adapters.kafka_log import client_logger
 from workers.adapters.kafka_producer import DEFAULTS
 from workers.emit.replay import Outgoing
 from workers.errors import PenstockError
 
-log = logging.getLogger(__name__)
+log = client_logger(__name__)
 # A command says what failed itself, once.
 log.addHandler(logging.NullHandler())
 

@@ -19,11 +19,12 @@ from confluent_kafka import Producer as Client
 
 from workers.adapters import kafka_callbacks
 from workers.adapters.kafka_errors import producer_is_fenced, send_failure, transaction_is_stale
+from workers.adapters.kafka_log import Repeats, client_logger
 from workers.adapters.kafka_producer import DEFAULTS
 from workers.logs import log_event
 from workers.ports import Produced, SendFailure, TransactionEnd
 
-log = logging.getLogger(__name__)
+log = client_logger(__name__)
 
 TRANSACTION_TIMEOUT_MS: Final = 10_000
 """A transaction whose owner is gone and does not come back is aborted by the coordinator after this long."""
@@ -85,6 +86,7 @@ class TransactionClient:
         self.is_fenced = False
         self._is_open = False
         self._known: set[str] = set()
+        self._repeats = Repeats()
         self._client = Client({**config, "error_cb": self._on_error}, logger=log)
         self._lock = threading.Lock()
         self._may_be_committed = False
@@ -272,4 +274,5 @@ class TransactionClient:
 
     def _on_error(self, error: KafkaError) -> None:
         self.is_broken = self.is_broken or bool(error.fatal())
-        log_event(log, logging.WARNING, "transaction_error", error=error.name(), reason=error.str())
+        if error.fatal() or self._repeats.is_new(error.str(), time.monotonic()):
+            log_event(log, logging.WARNING, "transaction_error", error=error.name(), reason=error.str())

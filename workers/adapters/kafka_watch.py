@@ -9,6 +9,7 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as ClientPartition
 
+from workers.adapters.kafka_log import Repeats
 from workers.model import TopicPartition
 
 LOOK_SECONDS: Final = 1.0
@@ -32,16 +33,18 @@ class Watch:
         self._since: float | None = None
         self._looked_at = 0.0
         self._groups_seen = 0
+        self._repeats = Repeats()
 
     def healthy(self) -> None:
         """The broker answered."""
         if self.trouble:
             self._log(logging.INFO, "source_recovered", trouble=self.trouble)
+            self._repeats = Repeats()
         self.trouble, self._since = "", None
 
     def troubled(self, reason: str, now: float) -> None:
-        """Something failed. Said once for each reason, however often it comes back."""
-        if reason != self.trouble:
+        """Something failed. Said once, and of reasons that take turns each once a minute."""
+        if reason != self.trouble and self._repeats.is_new(reason, now):
             self._log(logging.WARNING, "source_trouble", reason=reason)
         self.trouble = reason
         self._groups_seen = -1
