@@ -23,7 +23,7 @@ class Tls:
         certificate that is replaced before its key, for one moment)."""
         cert, key = self.files
         _context(cert, key)
-        self.context.load_cert_chain(cert, key, _no_password)
+        _load(self.context, cert, key)  # replaced just now, perhaps: Invalid, and the next look finds it
 
 
 def _context(cert: Path, key: Path) -> ssl.SSLContext:
@@ -35,6 +35,12 @@ def _context(cert: Path, key: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
+    _load(context, cert, key)
+    return context
+
+
+def _load(context: ssl.SSLContext, cert: Path, key: Path) -> None:
+    """Raises Invalid."""
     try:
         context.load_cert_chain(cert, key, _no_password)
     except _Encrypted:
@@ -46,7 +52,6 @@ def _context(cert: Path, key: Path) -> ssl.SSLContext:
             raise Invalid([Problem("", "--tls-key", text, "the two files of one certificate")]) from None
         text = f"{cert} and {key} hold no certificate and key"
         raise Invalid([Problem("", "--tls-cert", text, "PEM files of a certificate and its key")]) from None
-    return context
 
 
 class _Encrypted(Exception):

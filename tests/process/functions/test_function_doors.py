@@ -21,7 +21,7 @@ from tests.fakes.callers import API_KEY, ENV, TokenIssuer, write_accounts
 from tests.fakes.function_host import ADD_ONE, write_functions
 from tests.process.cli.programs import start
 from workers.errors import Invalid
-from workers.functions import DoorSettings, FunctionHost, HostSettings
+from workers.functions import DoorSettings, FunctionHost, HostSettings, tls
 from workers.functions.doors import Doors
 
 ISSUER = TokenIssuer()
@@ -181,6 +181,18 @@ async def test_a_renewed_certificate_is_answered_with(
         shutil.copy(new_key, key)
         await _until(lambda: _certificate(host), new_cert.read_text())
         assert await _status(host, new_cert) == 200
+
+
+def test_a_certificate_replaced_while_it_is_read_is_wrong_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was whole when it was looked at may not be when it is taken over: the next look finds it."""
+    cert, key = certificate(tmp_path)
+    found = tls.Tls(cert, key)
+    _, other = certificate(tmp_path, "b")
+    monkeypatch.setattr(tls, "_context", lambda *_: shutil.copy(other, key))
+    with pytest.raises(Invalid, match="is not the key of the certificate"):
+        found.renew()
 
 
 async def test_renewed_accounts_count(app: Path, caplog: pytest.LogCaptureFixture) -> None:
