@@ -55,7 +55,7 @@ def test_flow_control_reaches_the_call_site() -> None:
         }
     )
     assert (found.hold, found.breaker) == (HoldSpec(10.0, "fail"), BreakerSpec(0.5, 20))
-    assert (found.rate_per_second, found.retry.retry_on) == (0.5, {"TransientError"})
+    assert (found.rate_per_second, found.retry.retry_on) == (0.5, frozenset({"TransientError"}))
     assert site({"breaker": {}, "rate": "500/s"}).breaker == BreakerSpec(0.2, 200)
     for after in ("onError", "fail", "wait"):  # the same timeout may stand beside each
         assert site({"hold": {"timeout": "10s", "after": after}}).hold.after == after
