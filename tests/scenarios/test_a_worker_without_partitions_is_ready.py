@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.scenarios.stories import story
-from tests.scenarios.world import World, until
+from tests.scenarios.world import WorkerProcess, World, until
+
+
+def assigned(worker: WorkerProcess) -> int:
+    return int(worker.status("p").get("assigned", -1))
 
 
 @pytest.mark.kafka
@@ -19,9 +23,9 @@ def test_a_member_of_the_group_that_gets_no_partition_is_ready(world: World, pro
     )
     first, second = world.start_worker(app), world.start_worker(app)
     until(lambda: first.is_ready() and second.is_ready(), 60, "both are ready")
-    assert sorted(worker.status("p")["assigned"] for worker in (first, second)) == [0, 1]
-    owner, other = sorted((first, second), key=lambda worker: -worker.status("p")["assigned"])
+    until(lambda: sorted(map(assigned, (first, second))) == [0, 1], 20, "one has the partition")
+    owner, other = sorted((first, second), key=assigned, reverse=True)
     owner.terminate()
-    until(lambda: other.status("p").get("assigned") == 1, 60, "the partition moves")
+    until(lambda: assigned(other) == 1, 60, "the partition moves")
     world.produce(source, [{"id": 1}])
     until(lambda: world.count(results) == 1, 30, "a result")

@@ -79,7 +79,7 @@ class WorkerProcess:
         """(status, text) of a page of the supervisor; (0, "") while it does not answer."""
         try:
             address = self.address_file.read_text().strip()
-            with urllib.request.urlopen(f"{address}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"{address}{path}", timeout=40) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -115,7 +115,7 @@ class WorkerProcess:
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
 
-    def wait(self, within: float = 40.0) -> int:
+    def wait(self, within: float = 120.0) -> int:
         return self.process.wait(within)
 
     def log(self) -> str:
@@ -326,7 +326,7 @@ class World:
 
     def _stub(self, path: str, data: Any) -> Any:
         body = None if data is None else json.dumps(data).encode()
-        with urllib.request.urlopen(f"{self.stub_url}{path}", data=body, timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.stub_url}{path}", data=body, timeout=40) as answer:
             return json.loads(answer.read())
 
     def start_worker(self, app: Path, *arguments: str, env: Mapping[str, str] | None = None) -> WorkerProcess:
@@ -360,7 +360,7 @@ class World:
                 worker.terminate()
         for worker in self.workers:
             try:
-                worker.wait(35)
+                worker.wait(60)
             except subprocess.TimeoutExpired:
                 worker.kill()
         for asker in self._askers.values():
