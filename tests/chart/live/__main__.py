@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -215,7 +216,7 @@ def write(results: Path, found: list[Seen], report: Mapping[str, Any]) -> None:
         f"- Firing before any fault: {', '.join(report['calm']) or 'nothing'}.",
         f"- Metrics in rules and dashboards that nobody exposed: {', '.join(report['notScraped']) or 'no'}.",
         f"- Panels without anything to show: {empty}.",
-        f"- The whole run took {report['seconds']} s.",
+        f"- The whole run took {report['seconds']} s, on {os.cpu_count()} cores shared with other work.",
         "",
         "The dashboards, drawn from the same Prometheus: [overview](overview.svg),",
         "[one processor](processor.svg), [functions](functions.svg).",
