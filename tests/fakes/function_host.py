@@ -33,7 +33,7 @@ exports = function addOne(input) {
 """
 """The function of the manifest's own documentation, verbatim."""
 
-START_SECONDS: Final = 30.0
+START_SECONDS: Final = 50.0
 STOP_SECONDS: Final = 15.0
 _ROOT: Final = Path(__file__).parents[2]
 _PROGRAM: Final = """\

@@ -13,6 +13,9 @@ from tests.fakes.function_host import Answer, EmbeddedHost, embedded_host, write
 from workers.functions.context import User
 from workers.functions.http_request import RequestHead
 
+# Several starts of processes, each of which may take long on a busy machine: more than the usual minute.
+pytestmark = pytest.mark.timeout(240)
+
 WHO = """exports = function (input) {
   const { id, type, data } = context.user ?? {};
   return { id: id ?? null, type: type ?? null, team: data?.team ?? null, system: context.runningAsSystem() };

@@ -24,8 +24,11 @@ from workers.errors import Invalid
 from workers.functions import DoorSettings, FunctionHost, HostSettings, tls
 from workers.functions.doors import Doors
 
+# Several starts of processes, each of which may take long on a busy machine: more than the usual minute.
+pytestmark = pytest.mark.timeout(240)
+
 ISSUER = TokenIssuer()
-SECONDS = 45
+SECONDS = 100
 
 
 def certificate(folder: Path, name: str = "a", password: bytes | None = None) -> tuple[Path, Path]:

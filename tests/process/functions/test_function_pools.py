@@ -21,6 +21,9 @@ from tests.fakes.function_host import (
 from tests.fakes.waiting import until
 from workers.functions import FunctionHost, HostSettings
 
+# Several starts of processes, each of which may take long on a busy machine: more than the usual minute.
+pytestmark = pytest.mark.timeout(240)
+
 # Answers once a file of the event's name exists: a test decides when.
 GATED = """
 import os, time

@@ -16,6 +16,9 @@ from workers.functions import FunctionHost, HostSettings, reload
 from workers.functions.manifest import Manifest
 from workers.functions.reload import Stamp
 
+# Several starts of processes, each of which may take long on a busy machine: more than the usual minute.
+pytestmark = pytest.mark.timeout(240)
+
 # Answers what it was loaded with once a file of the event's name exists.
 GATED = """
 import os, time

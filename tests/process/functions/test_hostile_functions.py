@@ -14,6 +14,9 @@ from tests.fakes.function_host import ADD_ONE, EmbeddedHost, embedded_host, func
 from tests.fakes.waiting import until
 from workers.functions import HostSettings, worker
 
+# Several starts of processes, each of which may take long on a busy machine: more than the usual minute.
+pytestmark = pytest.mark.timeout(240)
+
 TIMED_OUT = "Task timed out after 0.50 seconds"
 
 HOSTILE = {
