@@ -8,23 +8,28 @@
 | `access` | whether a call may run, and as whom |
 | `dispatch` | one way for every call: decide, run, log |
 | `function_log` | arguments, lines and errors of the last calls |
+| `call` | one call on its way, and what became of it |
 | `names` | what a caller may write for a function: name, `name:alias`, partial or full ARN |
 | `settings` | every bound of the host |
 | `frames` | messages between the host and a worker process |
 | `launch` | how a worker process is started |
 | `processes` | what functions start beside themselves, as the system tells |
 | `worker` | one worker process: start, call, time-out, end |
+| `log_pipe` | what a worker process prints |
 | `pool` | the workers and the waiting calls of one function |
 | `host` | all pools together, start and drain |
 | `reload` | what changed in the folder, and which functions start anew for it |
 | `context` | what a call knows: user, request, values, environment |
+| `probe` | load every function once, and say which ones cannot be run |
 | `host_calls` | what a function may ask of the host while it runs |
 | `http_calls` | `context.http`: requests through the host's allow list |
 | `answers` | bodies and headers in AWS's shapes |
 | `connections` | connections, and the short way of plain calls |
 | `invocations` | calls by the Invoke API |
 | `api` | everything else that comes by HTTP |
-| `http_request` | what a call knows of its HTTP request |
+| `http_functions` `events` | functions by plain HTTP, and the events that AWS makes of requests |
+| `pages` `descriptions` `measures` | the host's own pages: health, functions, logs, metrics |
+| `http_request` `http_body` `http_answer` | what a call knows of its HTTP request; bodies in and answers out |
 | `authentication` | who calls: SigV4 access keys, bearer tokens, API keys |
 | `doors` `tls` `rotation` | address, certificate and accounts of a host, renewed while it runs |
 | `service` | `penstock functions serve`: run until a signal |
