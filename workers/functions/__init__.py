@@ -29,7 +29,7 @@
 | `api` | everything else that comes by HTTP |
 | `http_functions` `events` | functions by plain HTTP, and the events that AWS makes of requests |
 | `pages` `descriptions` `measures` | the host's own pages: health, functions, logs, metrics |
-| `http_request` `http_body` `http_answer` | what a call knows of its HTTP request; bodies in and answers out |
+| `http_request` `http_body` `http_answer` | a call's HTTP request; bodies in, answers out |
 | `authentication` | who calls: SigV4 access keys, bearer tokens, API keys |
 | `doors` `tls` `rotation` | address, certificate and accounts of a host, renewed while it runs |
 | `service` | `penstock functions serve`: run until a signal |
