@@ -4,7 +4,8 @@
     HELD      nothing is called. A probe is due after 5 s, 10 s, 20 s ... 60 s -> PROBING
     PROBING   one call of the oldest document. It went well -> OPEN; it says hold again -> HELD
     SPENT     `timeout` is over and `after` is onError: calls go again, and what says hold is `onError`'s,
-              until one goes well -> OPEN. So no document is given up without its own call
+              until one goes well -> OPEN. So no document is given up without its own call. What is not
+              `onError`'s, whatever the stage says, is held anew
     FAILED    `timeout` is over and `after` is fail: the processor stops
 
 With `after: wait` it stays HELD and PROBING for ever. The documents wait here in the order in which they
@@ -65,7 +66,7 @@ _TABLE: Final[Mapping[HoldState, Mapping[HoldEvent, HoldState]]] = {
         HoldEvent.WENT_WELL: HoldState.OPEN,
         HoldEvent.LEFT: HoldState.HELD,
     },
-    HoldState.SPENT: {HoldEvent.FAULT: HoldState.SPENT, HoldEvent.WENT_WELL: HoldState.OPEN},
+    HoldState.SPENT: {HoldEvent.FAULT: HoldState.HELD, HoldEvent.WENT_WELL: HoldState.OPEN},
     HoldState.FAILED: {HoldEvent.FAULT: HoldState.FAILED, HoldEvent.WENT_WELL: HoldState.FAILED},
 }
 
@@ -142,9 +143,10 @@ class Hold(Generic[T]):
         probe comes no sooner.
         """
         is_probe = self._probe is item
-        if self.state is HoldState.SPENT:
+        after = after or self._settings.after
+        if self.state is HoldState.SPENT and after == "onError":
             return False
-        if self.state is HoldState.OPEN:
+        if self.is_open:
             self.since, self._pause = now_seconds, self._settings.first_probe_seconds
             self._probe_at = now_seconds + max(self._pause, asked or 0.0)
         elif is_probe:
@@ -153,7 +155,7 @@ class Hold(Generic[T]):
             self._probe = None
         if self.state is not HoldState.PROBING or is_probe:
             self.state = step(self.state, HoldEvent.FAULT)
-        self._after = after or self._settings.after
+        self._after = after
         self.reason = reason
         if is_probe:
             self._waiting.appendleft(item)

@@ -84,7 +84,8 @@ class RateLimit:
         self._cut_at = now_seconds
         sent = float(max(self._sent, self._count, 1))
         self._refused = sent if self._rate is None else min(sent, self._rate)
-        self._rate = max(LEAST_PER_SECOND, self._refused * DECREASE)
+        rate = max(LEAST_PER_SECOND, self._refused * DECREASE)
+        self._rate = rate if self._most is None else min(rate, self._most)
         self._level = min(self._level, self._burst())
         self._since = now_seconds
         self._window, self._sent, self._count, self._was_short = now_seconds, 0, 0, False

@@ -6,6 +6,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from functools import partial
 from typing import Final, Protocol
 
 from workers.calls.contract import CallFailure, failure_of
@@ -141,7 +142,7 @@ class BatchCalls:
             if not piece:
                 return None
             calls.tally.retried(failure)
-            await flow.again(failure, delay)
+            await flow.again(failure, delay, partial(self._is_over, piece, batch))
 
     async def _attempt(
         self, piece: list[Job], began: float, throttled: int
@@ -172,6 +173,10 @@ class BatchCalls:
             return self._batches.held(piece, failure, decision)
         batch[:] = piece
         return self._batches.held(batch, failure, decision)
+
+    def _is_over(self, piece: list[Job], batch: list[Job]) -> bool:
+        """Whether no attempt can follow now."""
+        return not (self._batches.hold.may_go(batch) and any(job.slot.partition.alive for job in piece))
 
     def _must_stop(self, piece: list[Job], failure: CallFailure) -> None:
         self._calls.must_stop(piece[0], failure)
@@ -296,6 +301,7 @@ class BatchCalls:
                     calls.went_wrong(job, failure, job.attempts + 1, answer)
                     self._finish(job)
                 else:
+                    job.began = job.began or began
                     again.append(job)
                     longest = max(longest, delay or 0.0)
                     if job.value is not None:

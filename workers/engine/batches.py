@@ -206,14 +206,12 @@ class BatchFanout(CallLine[list[Job]]):
         self._delayed -= len(jobs)
         if self._is_closed:
             return
-        alive = [job for job in jobs if job.slot.partition.alive]
-        for job in jobs:
-            if not job.slot.partition.alive:
-                self.finish(job)
-        if alive and self._contract.keeps_order:
-            self._batcher.add_first(alive)
+        if self.is_left(jobs):
+            return
+        if self._contract.keeps_order:
+            self._batcher.add_first(jobs)
         else:
-            for job in alive:
+            for job in jobs:
                 self._batcher.add(job, time.monotonic())
         self._wake()
 

@@ -35,6 +35,8 @@ class CallLine(Generic[W]):
         """`is_first`: no call stands before it, so nothing was done with what waits here."""
         self.site = site
         self.standing: set[PartitionRun] = set()
+        self.shares_function = False
+        """Whether an earlier call site of the processor calls the same function."""
         self._is_first = is_first
         self._calls: Calls = self.CALLS(index, site, invoker, caller)
         self._done = self._calls.done
@@ -94,8 +96,8 @@ class CallLine(Generic[W]):
 
     def report(self) -> None:
         """Bring the metrics up to date."""
-        self._calls.tally.report(self.in_flight, self.waiting)
-        self._hold.report()
+        self._calls.tally.report(self.in_flight, self.waiting, is_more=self.shares_function)
+        self._hold.report(is_more=self.shares_function)
         self._flow.callee.report(self._metrics)
 
     async def close(self) -> None:
@@ -176,13 +178,14 @@ class CallLine(Generic[W]):
         """The function is to be held. True: the call waits for it."""
         entry = failure.entry
         after = None
-        if decision.action == "notReady":
-            self._hold.is_not_ready = True
+        not_ready = decision.action == "notReady"
+        if not_ready:
             after = "wait"
         elif entry is not None and entry.reaction == "hold" and entry.then in ("fail", "onError"):
             after = entry.then
         if not self._hold.fault(item, failure, after):  # type: ignore[arg-type]
             return False
+        self._hold.is_not_ready = not_ready
         self._stand(item, jobs)
         return True
 

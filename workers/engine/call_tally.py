@@ -22,6 +22,7 @@ from workers.metrics import (
     CALLS_LIMIT,
     CALLS_WAITING,
     UNKNOWN_OUTCOMES,
+    Metric,
 )
 from workers.pipeline.program import CallSite
 
@@ -43,12 +44,23 @@ def outcome_of(verdict: Verdict) -> str:
     return "function_error" if verdict.is_function_error else "api_error"
 
 
+def show(metrics: Metrics, metric: Metric, labels: tuple[str, ...], value: float, *, is_more: bool) -> None:
+    """Set a gauge that call sites of one processor share when they call one function: it is their sum, and
+    each report begins anew with the first of them."""
+    gauge = metrics.gauge(metric, *labels)
+    if is_more:
+        gauge.inc(value)
+    else:
+        gauge.set(value)
+
+
 class CallTally:
     """Adding costs a tenth of what the metrics themselves do."""
 
     def __init__(self, processor: str, site: CallSite, metrics: Metrics) -> None:
         self._labels = (processor, site.function)
         self._metrics = metrics
+        self._most = site.parallelism
         self._seconds = Observations(CALL_SECONDS, metrics, *self._labels)
         self._batches = (
             [
@@ -67,7 +79,6 @@ class CallTally:
         self.splits = 0
         self.unknown = 0
         self.results: Counter[str] = Counter()
-        metrics.gauge(CALLS_LIMIT, *self._labels).set(site.parallelism)
 
     def attempted(self, seconds: float, sent_bytes: int) -> None:
         """One attempt is over."""
@@ -99,8 +110,9 @@ class CallTally:
         """An answer broke the contract of its batch."""
         self._violations[kind] += count
 
-    def report(self, in_flight: int, waiting: int) -> None:
-        """Move what came since the last report into the metrics."""
+    def report(self, in_flight: int, waiting: int, *, is_more: bool) -> None:
+        """Move what came since the last report into the metrics. `is_more`: to what an earlier call site said
+        of the function."""
         metrics, labels = self._metrics, self._labels
         for metric, counts in (
             (CALLS, self._outcomes),
@@ -118,5 +130,6 @@ class CallTally:
         metrics.counter(CALL_SPLITS, *labels).inc(self.splits)
         metrics.counter(UNKNOWN_OUTCOMES, *labels).inc(self.unknown)
         self._records = self._sent = self.received = self.splits = self.unknown = 0
-        metrics.gauge(CALLS_IN_FLIGHT, *labels).set(in_flight)
-        metrics.gauge(CALLS_WAITING, *labels).set(waiting)
+        show(metrics, CALLS_LIMIT, labels, self._most, is_more=is_more)
+        show(metrics, CALLS_IN_FLIGHT, labels, in_flight, is_more=is_more)
+        show(metrics, CALLS_WAITING, labels, waiting, is_more=is_more)

@@ -165,7 +165,7 @@ class Fanout(CallLine[Job]):
                 calls.try_again(job)
             else:
                 throttled += 1
-            await flow.again(verdict, decision.delay_seconds)
+            await flow.again(verdict, decision.delay_seconds, partial(self._is_over, job))
             # What was called with may end within a drain.
             gone = partition.is_released
         if not partition.alive:
@@ -199,6 +199,10 @@ class Fanout(CallLine[Job]):
         else:
             flow.went_well(started, retries)
         return verdict, answer
+
+    def _is_over(self, job: Job) -> bool:
+        """Whether no attempt can follow now."""
+        return not (job.slot.partition.alive and self._hold.may_go(job))
 
     def _cannot_go(self, job: Job) -> bool:
         """Before or after an attempt: the document is the next owner's (True), or the function is held."""

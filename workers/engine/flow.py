@@ -114,17 +114,18 @@ class Flow(Generic[W]):
                 pace.rate.pause(failure.asked_seconds or 0.0, now)
         callee.wake()
 
-    async def again(self, failure: CallFailure, delay_seconds: float) -> None:
+    async def again(self, failure: CallFailure, delay_seconds: float, is_over: Callable[[], bool]) -> None:
         """Returns when the next attempt of a call may begin: its wait is over, the budget pays for it, and no
-        more is open than the function takes. The permit stays the call's."""
+        more is open than the function takes. The permit stays the call's. `is_over`: none will follow, so
+        there is nothing to wait or pay for."""
         await asyncio.sleep(delay_seconds)
         budget = self.callee.budget
-        while True:
+        while not is_over():
             wait = budget.spend(time.monotonic(), is_unknown=failure.outcome_unknown)
             if not wait:
-                break
+                await self.callee.room()
+                return
             await asyncio.sleep(wait)
-        await self.callee.room()
 
     def restart(self) -> None:
         """The function comes back from a hold: one call, then two, then four."""

@@ -15,6 +15,7 @@ from workers.calls.contract import CallFailure
 from workers.calls.error_table import Scope
 from workers.calls.hold import After, Hold, HoldSettings, HoldState
 from workers.counting import Metrics
+from workers.engine.call_tally import show
 from workers.logs import log_event
 from workers.metrics import (
     BREAKER_OPEN,
@@ -156,14 +157,15 @@ class Holding(Generic[W]):
         if self._timer is not None:
             self._timer.cancel()
 
-    def report(self) -> None:
-        """Bring the metrics up to date."""
+    def report(self, *, is_more: bool) -> None:
+        """Bring the metrics up to date. `is_more`: to what an earlier call site said of the function."""
         metrics, labels = self._metrics, self._labels
         self._count(time.monotonic())
         for name in HOLD_STATES:
-            metrics.gauge(HOLD_STATE, *labels, name).set(name == self._hold.state.value)
-        metrics.gauge(HOLD_WAITING, *labels).set(self._hold.waiting)
-        metrics.gauge(BREAKER_OPEN, *labels).set(self._is_by_breaker)
+            is_now = name == self._hold.state.value
+            show(metrics, HOLD_STATE, (*labels, name), is_now, is_more=is_more)
+        show(metrics, HOLD_WAITING, labels, self._hold.waiting, is_more=is_more)
+        show(metrics, BREAKER_OPEN, labels, self._is_by_breaker, is_more=is_more)
         metrics.counter(HOLD_PROBES, *labels).inc(self._probes)
         for scope, seconds in self._seconds.items():
             metrics.counter(HOLD_SECONDS, *labels, scope).inc(seconds)
@@ -174,12 +176,12 @@ class Holding(Generic[W]):
         self._begun.clear()
 
     def _fault(self, item: W, failure: CallFailure, name: str, after: After | None = None) -> bool:
-        now, begins = time.monotonic(), self._hold.state is HoldState.OPEN
+        now, was_open = time.monotonic(), self._hold.is_open
         self._count(now)
         waits = self._hold.fault(item, now, failure.reason, after, failure.asked_seconds)
         if item is self._probe:
             self._probe = None
-        if begins:
+        if was_open and waits:
             self._begun[name] += 1
             self._scope, self._counted_to = failure.scope, now
             self._tell(logging.WARNING, "function_held", error=name, reason=failure.reason)

@@ -82,13 +82,17 @@ def sites_of(program: Program, clients: Sequence[Client], caller: Caller) -> tup
     """`clients` has one for each call site, in order: an Invoker for `$externalFunction`, a Requester for
     `$https`."""
     left = iter(clients)
+    functions: set[str] = set()
     found: list[Site] = []
     for index, site in enumerate(program.call_sites):
         is_first = not any(isinstance(earlier, CallSite) for earlier in program.call_sites[:index])
         if isinstance(site, CallSite):
             client: Any = next(left)
             made: Any = HttpsFanout if site.https else BatchFanout if site.batch else Fanout
-            found.append(made(index, site, client, caller, is_first=is_first))
+            line = made(index, site, client, caller, is_first=is_first)
+            line.shares_function = site.function in functions
+            functions.add(site.function)
+            found.append(line)
         else:
             found.append(Throttled(index, site, caller, is_first=is_first))
     return tuple(found)

@@ -10,9 +10,9 @@ HOLD_STATE: Final = Metric(
     "gauge",
     "penstock_hold_state",
     ("processor", "function", "state"),
-    "1 for the state that the hold of a call site is in. open: calls go; held, probing: the function is not "
-    "called but for probes; spent: `hold.timeout` is over and failures follow `onError`; failed: it is over "
-    "and the processor stopped.",
+    "Call sites of the processor with this function whose hold is in this state. open: calls go; held, "
+    "probing: the function is not called but for probes; spent: `hold.timeout` is over and failures follow "
+    "`onError`; failed: it is over and the processor stopped.",
     values={"state": HOLD_STATES},
 )
 HOLDS: Final = Metric(
@@ -45,7 +45,7 @@ BREAKER_OPEN: Final = Metric(
     "gauge",
     "penstock_breaker_open",
     ("processor", "function"),
-    "1 while a hold lasts that `breaker` began.",
+    "Call sites with a hold that `breaker` began.",
 )
 UNKNOWN_OUTCOMES: Final = Metric(
     "counter",

@@ -231,3 +231,11 @@ def test_nothing_that_waits_is_lost(permits: int, moves: list[tuple[str, str]]) 
             held[taker] -= 1
         assert [item for _, item in share.part(taker)] == list(waiting[taker])
     assert share.waiting == limit.in_flight == 0
+
+
+def test_a_refused_rate_stays_below_what_the_user_allows() -> None:
+    """Also where that is less than the least that is ever learned."""
+    rate = RateLimit(0.1, 0.0)
+    assert rate.admit(0.0) == 0.0
+    rate.throttled(0.5)
+    assert rate.per_second == 0.1

@@ -100,6 +100,19 @@ def test_given_up_with_on_error_each_document_still_has_its_call() -> None:
     assert hold.fault(waiting[1], 63.0, "again")
 
 
+@pytest.mark.parametrize("after", ["wait", "fail"])
+def test_given_up_with_on_error_holds_anew_what_is_not_on_errors(after: After) -> None:
+    """As the worker's refused keys: with a time-out and pauses of its own."""
+    hold, waiting = held("onError", timeout=60.0)
+    probe_times(hold, 59.0)
+    hold.turn(60.0)
+    assert hold.fault(waiting[0], 61.0, "the keys expired", after=after)
+    assert (hold.state, hold.since, hold.next_at()) == (HoldState.HELD, 61.0, 66.0)
+    assert hold.turn(66.0)[0] is waiting[0]
+    assert hold.went_well(66.0) == []
+    assert hold.state is HoldState.OPEN
+
+
 def test_given_up_with_fail_nothing_is_let_go() -> None:
     """The processor stops; what waits stays uncommitted."""
     hold, waiting = held("fail", timeout=10.0)
