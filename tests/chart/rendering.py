@@ -31,7 +31,7 @@ CUSTOM: Final = frozenset(
     }
 )
 # Helm reads a chart in under a second; a busy machine takes several.
-HELM_SECONDS: Final = 50.0
+HELM_SECONDS: Final = 120.0
 
 Document = dict[str, Any]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.chart import rendering
-from tests.chart.rendering import CI_VALUES, CUSTOM, KUBERNETES
+from tests.chart.rendering import CI_VALUES, CUSTOM, KUBERNETES, Document, Said
 from tests.chart.toolchain import Tools
 
 by_file = pytest.mark.parametrize("values", CI_VALUES, ids=lambda path: path.name)
@@ -24,6 +25,17 @@ DEPLOYMENT: dict[str, Any] = {
         },
     },
 }
+
+
+@cache
+def said_for(tools: Tools, values: Path, version: str) -> Said:
+    """What `helm template` says for one file on one Kubernetes; asked once, a second each."""
+    return rendering.template(tools, [values], "--kube-version", version)
+
+
+def rendered(tools: Tools, values: Path) -> list[Document]:
+    """What it renders on the newest."""
+    return rendering.documents(said_for(tools, values, KUBERNETES[-1]).out)
 
 
 def test_there_are_values_to_try() -> None:
@@ -43,7 +55,7 @@ def test_every_resource_is_valid_on_every_kubernetes(tools: Tools, values: Path)
     """Strictly: a misspelt field would be dropped by the API server without a word."""
     found = {}
     for version in KUBERNETES:
-        said = rendering.template(tools, [values], "--kube-version", version)
+        said = said_for(tools, values, version)
         assert said.code == 0, said.err
         found[version] = rendering.documents(said.out)
         assert found[version] != []
@@ -53,7 +65,7 @@ def test_every_resource_is_valid_on_every_kubernetes(tools: Tools, values: Path)
 @by_file
 def test_no_two_resources_have_one_name(tools: Tools, values: Path) -> None:
     """The second would overwrite the first; and each says in which namespace it is."""
-    found = rendering.documents(rendering.template(tools, [values], "--kube-version", KUBERNETES[-1]).out)
+    found = rendered(tools, values)
     names = [rendering.name_of(one) for one in found]
     assert sorted(names) == sorted(set(names))
     assert [rendering.name_of(one) for one in found if one["metadata"].get("namespace") is None] == []
@@ -62,9 +74,8 @@ def test_no_two_resources_have_one_name(tools: Tools, values: Path) -> None:
 @by_file
 def test_the_same_values_render_the_same_text(tools: Tools, values: Path) -> None:
     """Argo CD would else see a difference for ever, and each upgrade would restart the pods."""
-    first, second = (
-        rendering.template(tools, [values], "--kube-version", KUBERNETES[-1]).out for _ in range(2)
-    )
+    first = said_for(tools, values, KUBERNETES[-1]).out
+    second = rendering.template(tools, [values], "--kube-version", KUBERNETES[-1]).out
     assert first == second
 
 
@@ -88,11 +99,5 @@ def test_a_misspelt_field_is_seen(tools: Tools) -> None:
 
 def test_no_schema_is_left_out_in_vain(tools: Tools) -> None:
     """Each kind that is not looked at here is one that some values render."""
-    rendered = {
-        (one["apiVersion"], one["kind"])
-        for values in CI_VALUES
-        for one in rendering.documents(
-            rendering.template(tools, [values], "--kube-version", KUBERNETES[-1]).out
-        )
-    }
-    assert CUSTOM - rendered == set()
+    found = {(one["apiVersion"], one["kind"]) for values in CI_VALUES for one in rendered(tools, values)}
+    assert CUSTOM - found == set()
