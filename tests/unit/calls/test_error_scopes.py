@@ -136,7 +136,7 @@ FUNCTION_ERRORS = {
     (None, "thrown without a type"): ("record", SPLIT),
 }
 TRANSPORT: tuple[tuple[Retryable, str, str, bool], ...] = (
-    (NotSent("connection refused"), "worker", "retry 4 onError", False),
+    (NotSent("connection refused"), "worker", "retry 4 hold", False),
     (TimedOut("no answer in 60 s"), "function", SPLIT, True),
     (UnknownOutcome("connection reset"), "worker", "retry 4 onError", True),
     (AnswerTooLarge("7 MB"), "record", SPLIT, False),

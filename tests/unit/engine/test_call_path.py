@@ -134,7 +134,6 @@ async def test_attempts_are_bounded() -> None:
     [
         (Behaviour(outcome="function_error", error_type="Boom"), "Boom", 1),
         (Behaviour(outcome="error", status=418, error_type="Teapot"), "Teapot", 1),
-        (Behaviour(outcome="drop_before"), "NotSent", 3),
         (Behaviour(outcome="drop_after"), "UnknownOutcome", 3),
         (Behaviour(outcome="hang"), "TimedOut", 3),
     ],

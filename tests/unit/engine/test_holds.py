@@ -72,6 +72,20 @@ async def test_a_function_that_comes_back_gets_every_document(kind: Any) -> None
 
 
 @KINDS
+async def test_an_endpoint_that_cannot_be_reached_drains_nothing_into_the_dead_letters(kind: Any) -> None:
+    """After their retries documents wait, as for a function that is not there."""
+    async with running(calling_program(kind())) as rig:
+        rig.invoker.program("f", Behaviour(outcome="drop_before"))
+        rig.give(*({"id": n} for n in range(20)))
+        await rig.until(lambda: read(rig, HOLD_PROBES) >= 2)
+        assert (rig.committed(), rig.letters()) == (0, [])
+        rig.invoker.program("f", well(kind))
+        await rig.all_committed(20)
+        assert (rig.ids(), rig.letters()) == (list(range(20)), [])
+        assert read(rig, HOLDS, "NotSent") == 1
+
+
+@KINDS
 async def test_while_it_is_held_nothing_is_called(kind: Any) -> None:
     """Neither with what waits nor with what comes; and no more is taken up than there is room for."""
     async with running(calling_program(kind()), settings={"pace": NEVER}) as rig:

@@ -50,10 +50,11 @@ async def test_what_was_not_sent_is_tried_again_all_the_same() -> None:
     def refuse(_request: InvokeRequest) -> Exception:
         return NotSent("connection refused")
 
-    async with running(calling_program(site(retry=NEVER))) as rig:
+    async with running(calling_program(site(retry=NEVER)), settings={"pace": rigs.NEVER}) as rig:
         rig.invoker.script("f", refuse)
         rig.give({"id": 1})
-        await rig.all_committed(1)
+        await rig.until(lambda: len(rig.invoked()) >= QUICK.max_attempts)
+        await rig.rest()
         assert len(rig.invoked()) == QUICK.max_attempts
 
 
