@@ -24,6 +24,9 @@ Cleanup = Literal["delete", "compact", "compact,delete"]
 KeyFormat = Literal["string", "json", "bytes", "none"]
 
 # Kafka's own rule for topic names (org.apache.kafka.common.internals.Topic).
+_TYPES: Final = {
+    "int_type": "a whole number", "string_type": "a text", "dict_type": "a mapping of keys to values",
+}  # fmt: skip
 NAME: Final = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _UNITS_MS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION: Final = re.compile(r"(\d{1,12})(ms|s|m|h|d)")
@@ -178,8 +181,17 @@ def _problem(file: str, error: dict[str, Any]) -> ContractProblem:
             field.alias or name for name, field in TopicContract.model_fields.items() if name != "name"
         )
         return ContractProblem(file, path, "unknown key", f"known are {', '.join(known)}")
-    expected = str(context.get("error", "")) or context.get("expected", "") or error["msg"]
+    expected = str(context.get("error", "")) or context.get("expected", "") or _rule(kind, context, error)
     return ContractProblem(file, path, f"found {_shown(error['input'])}", f"expected: {expected}")
+
+
+def _rule(kind: str, context: Mapping[str, Any], error: Mapping[str, Any]) -> str:
+    """What a plain type or bound asks for."""
+    if kind == "greater_than_equal":
+        return f"at least {context['ge']}"
+    if kind == "less_than_equal":
+        return f"at most {context['le']}"
+    return _TYPES.get(kind) or str(error["msg"])
 
 
 def _shown(value: Any) -> str:

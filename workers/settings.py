@@ -195,6 +195,14 @@ def bytes_of(value: Any) -> int:
     return int(found[1]) * _SIZE_UNITS[found[2] or "B"]
 
 
+def bytes_text(count: float) -> str:
+    """A size as one writes it: `1 byte`, `512 KiB`, `16 MiB`; in bytes where it is no whole one of those."""
+    for unit, size in (("GiB", 1024 * MIB), ("MiB", MIB), ("KiB", 1024)):
+        if count and count % size == 0:
+            return f"{count / size:g} {unit}"
+    return "1 byte" if count == 1 else f"{count:,.0f} bytes"
+
+
 Seconds = Annotated[float, BeforeValidator(seconds_of), WithJsonSchema({"type": ["number", "string"]})]
 Bytes = Annotated[int, BeforeValidator(bytes_of), WithJsonSchema({"type": ["integer", "string"]})]
 

@@ -55,11 +55,11 @@ class KafkaAuthentication(Model):
 
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM"]
     username: str | None = Field(default=None, min_length=1)
-    password: SecretStr | None = None
+    password: SecretStr | None = Field(default=None, min_length=1)
     method: Literal["OIDC"] | None = None
     token_endpoint_url: str | None = Field(default=None, pattern="^https?://", description="an http(s) URL")
     client_id: str | None = Field(default=None, min_length=1)
-    client_secret: SecretStr | None = None
+    client_secret: SecretStr | None = Field(default=None, min_length=1)
     scope: str | None = None
     sasl_oauthbearer_extensions: str | None = None
     region: str | None = Field(default=None, pattern=REGION, description="a region such as eu-central-1")

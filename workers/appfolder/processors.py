@@ -25,6 +25,7 @@ from workers.appfolder.supply import SYSTEM
 from workers.errors import Invalid
 from workers.pipeline import compile_processor
 from workers.pipeline.program import Program
+from workers.pipeline.wire import TOPIC_RULE, is_topic
 from workers.settings import Model, ProcessorOptions
 
 # It becomes part of group ids, client ids and topic names (Kafka: 249 characters) beside what we add.
@@ -166,11 +167,11 @@ class _Checker:
         elif isinstance(connection, LaterConnection):
             self.sources.refuse(
                 file, path, f"the connection {name} of type {connection.type}",
-                f"a {kind} connection; {connection.type} is not in Penstock yet",
+                f"{_a(kind)} connection; {connection.type} is not in Penstock yet",
             )  # fmt: skip
         elif not isinstance(connection, model):
             self.sources.refuse(
-                file, path, f"the connection {name} of type {connection.type}", f"a {kind} connection"
+                file, path, f"the connection {name} of type {connection.type}", f"{_a(kind)} connection"
             )
         else:
             return connection
@@ -187,6 +188,9 @@ class _Checker:
             path = "options.dlq.connectionName"
             if self._connection(file, path, connection, "Kafka", KafkaConnection) is None:
                 return None
+        if not is_topic(topic):
+            self.sources.refuse(file, "options.dlq.topic", f"found {topic!r}", f"a topic: {TOPIC_RULE}")
+            return None
         if connection == program.source.connection and topic in (*program.source.topics, replay_topic(name)):
             self.sources.refuse(
                 file, "options.dlq.topic", f"{topic}, a topic that this processor reads",
@@ -208,6 +212,11 @@ class _Checker:
                     f"the group {group!r} of {owners[group]}", "a group of its own, or none",
                 )  # fmt: skip
             owners.setdefault(group, spec.file)
+
+
+def _a(kind: str) -> str:
+    """`an AWSLambda`, `a Kafka`."""
+    return f"{'an' if kind.startswith('A') else 'a'} {kind}"
 
 
 def _stages(pipeline: list[Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

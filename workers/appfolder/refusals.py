@@ -6,11 +6,12 @@ import types
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from workers.appfolder.nearest import suggest
 from workers.errors import Problem
+from workers.settings import bytes_of, bytes_text, seconds_of
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -21,12 +22,13 @@ _EXPECTED: Final[Mapping[str, str]] = {
     "float_type": "a number", "float_parsing": "a number",
     "dict_type": "a mapping of keys to values", "model_type": "a mapping of keys to values",
     "list_type": "a list", "tuple_type": "a list",
-    "string_too_short": "a text that is not empty", "too_short": "at least one element",
+    "too_short": "at least one element",
 }  # fmt: skip
 _BOUNDS: Final = {
     "greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le"),
     "greater_than": ("more than", "gt"), "less_than": ("less than", "lt"),
 }  # fmt: skip
+_HIDDEN_RULE: Final = "a text (digits in quotes), ${NAME} or {file: path}"
 
 
 def build(
@@ -69,7 +71,7 @@ def _problem(
         wanted = _description(owner, name)
         return Problem(file, place, "is missing", f"write {wanted}" if wanted else "it is required")
     found = "found a value that is not shown" if _is_secret(owner, name) or _is_given(place, given) else (
-        f"found {shown(detail['input'])}")  # fmt: skip
+        f"found {_measured(detail['input'], owner, name)}")  # fmt: skip
     if isinstance(detail["input"], Mapping) and kind == "value_error":
         return Problem(file, place, _reason(detail))  # a rule between several fields says all by itself
     return Problem(file, place, found, f"expected {_expected(detail, owner, name)}")
@@ -79,12 +81,40 @@ def _expected(detail: ErrorDetails, owner: type[BaseModel] | None, name: str) ->
     kind, context = detail["type"], detail.get("ctx", {})
     if kind in _BOUNDS:
         words, key = _BOUNDS[kind]
-        return f"{words} {context[key]:g}"
+        return f"{words} {_measured(context[key], owner, name)}"
+    if kind == "string_too_short":
+        least = context["min_length"]
+        return "a text that is not empty" if least == 1 else f"a text of at least {least} characters"
+    if kind == "too_short" and _is_secret(owner, name):
+        return "a text that is not empty"
+    if kind == "string_too_long":
+        return f"a text of at most {context['max_length']:,} characters"
+    if kind == "string_type" and _is_secret(owner, name):
+        return _HIDDEN_RULE
     if kind == "literal_error":
         return str(context["expected"]).replace("'", "")
     if kind == "value_error":
         return _reason(detail)
     return _EXPECTED.get(kind) or _description(owner, name) or detail["msg"]
+
+
+def _measured(value: Any, owner: type[BaseModel] | None, name: str) -> str:
+    """`shown`, and a bare number of a duration or a size with its unit: nobody means 500 s by 500."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return shown(value)
+    read = _reader(owner, name)
+    if read is bytes_of and isinstance(value, int):
+        return bytes_text(value)
+    return f"{value:g} s" if read is seconds_of else f"{value:g}" if isinstance(value, float) else f"{value}"
+
+
+def _reader(owner: type[BaseModel] | None, name: str) -> Any:
+    """What makes a number of the field's text: `seconds_of`, `bytes_of` or None."""
+    for own, field in owner.model_fields.items() if owner is not None else ():
+        if name in (field.alias, own):
+            found = [*field.metadata, *(one for part in get_args(field.annotation) for one in get_args(part))]
+            return next((one.func for one in found if isinstance(one, BeforeValidator)), None)
+    return None
 
 
 def _reason(detail: ErrorDetails) -> str:

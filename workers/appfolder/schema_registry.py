@@ -20,7 +20,7 @@ class RegistryAuthentication(Model):
 
     type: Literal["USER_INFO", "BEARER"] = "USER_INFO"
     username: str | None = Field(default=None, min_length=1)
-    password: SecretStr | None = None
+    password: SecretStr | None = Field(default=None, min_length=1)
     token: SecretStr | None = None
     logical_cluster: str | None = Field(default=None, min_length=1)
     identity_pool_id: str | None = Field(default=None, min_length=1)

@@ -86,10 +86,13 @@ class Substitution:
             return ""
         self.files.add(self.folder / name)
         try:
-            return read_text(self.folder / name, MAX_SECRET_BYTES).removesuffix("\n").removesuffix("\r")
+            text = read_text(self.folder / name, MAX_SECRET_BYTES).removesuffix("\n").removesuffix("\r")
         except BadText as error:
             self._refuse(path, f"the file {name} {error.found}", error.expected)
             return ""
+        if not text:
+            self._refuse(path, f"the file {name} is empty", "a file with the secret in it")
+        return text
 
     def _refuse(self, path: str, found: str, expected: str) -> None:
         self.problems.append(Problem(self.file, path, found, expected))

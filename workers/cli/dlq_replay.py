@@ -42,7 +42,7 @@ def replay(
     What was replayed before is passed over, so the same command may be run again at any time. Exit code 1
     when something could not be replayed.
 
-    Example: penstock dlq replay orders --app examples/orders --where '{"errInfo.class": "Timeout"}' --dry-run
+    Example: penstock dlq replay orders --app DIR --where '{"errInfo.class": "TimedOut"}' --dry-run
     """
     query, pace = Where(where), Pace(rate)
     chosen = target(folder, processor, None, None)

@@ -34,7 +34,7 @@ def show(
 ) -> None:  # fmt: skip
     """Print dead letters: why, the document at the failing stage, and the original key, value and headers.
 
-    Example: penstock dlq show orders --app examples/orders --where '{"errInfo.class": "Timeout"}' --limit 1
+    Example: penstock dlq show orders --app examples/orders --where '{"errInfo.class": "TimedOut"}' --limit 1
     """
     query = Where(where)
     place = place_of(offset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,7 +42,7 @@ def as_lines(letter: Letter) -> list[str]:
         ("time", f"{_moment(letter.time)}, format {letter.format}"),
         ("processor", letter.processor),
         ("operator", f"{letter.why.get('operatorName', '')}{path}"),
-        ("error", f"{error.get('class')} (scope {error.get('scope')}, {error.get('attempts')} attempts)"),
+        ("error", f"{error.get('class')} (scope {error.get('scope')}, {_attempts(error)})"),
         ("reason", str(error.get("reason", ""))),
         *([("call", ", ".join(extra))] if extra else []),
         ("original", f"{original.topic} {original.partition}:{original.offset}, "
@@ -95,3 +96,8 @@ def _from_ms(milliseconds: int) -> datetime | None:
 
 def _moment(moment: datetime | None) -> str:
     return "no time" if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _attempts(error: Mapping[str, Any]) -> str:
+    count = error.get("attempts")
+    return "1 attempt" if count == 1 else f"{count} attempts"

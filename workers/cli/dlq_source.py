@@ -30,7 +30,7 @@ Chosen = Annotated[
 ]
 Query = Annotated[
     str | None,
-    typer.Option("--where", help="Only letters that match: {'errInfo.class': 'Timeout'}, or stages."),
+    typer.Option("--where", help="Only letters that match: {'errInfo.class': 'TimedOut'}, or stages."),
 ]
 
 GROUP: Final = "penstock-dlq"
@@ -169,7 +169,9 @@ def opened(target: Target, place: tuple[int, int] | None = None) -> Iterator[Let
         ends = reader.ends(topics)
         if not ends and target.spec is None:
             name = target.connection.name
-            raise Invalid([Problem("--topic", "", f"no topic {target.topic} on {name}", "a topic of its")])
+            raise Invalid(
+                [Problem("--topic", "", f"no topic {target.topic} on {name}", "a topic that is there")]
+            )
         starts = {where: low for where, low in reader.begins(topics).items() if where in ends}
         if place is not None:
             where = (target.topic, place[0])

@@ -17,7 +17,7 @@ from workers.pipeline.program import SegmentFunction
 
 NAME: Final = "--where"
 _QUERY: Final = "pipeline[0].$match"
-_RULE: Final = 'a query such as {"errInfo.class": "Timeout"}, or a list of stages that filter'
+_RULE: Final = 'a query such as {"errInfo.class": "TimedOut"}, or a list of stages that filter'
 
 
 class Where:

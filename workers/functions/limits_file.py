@@ -12,7 +12,7 @@ from workers.errors import Problem
 from workers.functions.app_files import Unreadable, read_yaml, resolve
 from workers.functions.names import ALIAS_RULE, is_alias
 from workers.functions.settings import HostSettings
-from workers.settings import bytes_of, seconds_of
+from workers.settings import bytes_of, bytes_text, seconds_of
 
 FILE: Final = "functions/limits.yaml"
 EVERY: Final = "*"
@@ -110,7 +110,10 @@ class LimitsFile:
             self._refuse(path, "is no such number", str(problem))
             return
         if not bounds[0] <= number <= bounds[1]:
-            self._refuse(path, f"found {number:g} {unit}", f"{bounds[0]:g} to {bounds[1]:g}")
+            if unit == "bytes":
+                self._refuse(path, f"found {bytes_text(number)}", " to ".join(map(bytes_text, bounds)))
+            else:
+                self._refuse(path, f"found {number:g} {unit}", f"{bounds[0]:g} to {bounds[1]:g}")
 
     def _check_environment(self, found: Any, path: str) -> None:
         if not isinstance(found, dict) or len(found) > _MAX_VARIABLES:

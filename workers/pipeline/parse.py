@@ -283,7 +283,9 @@ def describe(spec: Any) -> str:
         return "null"
     if spec.__class__ is str:
         return f"the text {spec[:40]!r}"
-    if isinstance(spec, bool | int | float):
+    if isinstance(spec, bool):
+        return "true" if spec else "false"
+    if isinstance(spec, int | float):
         return f"{spec}"
     if isinstance(spec, list):
         return "an array"

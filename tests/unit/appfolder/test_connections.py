@@ -31,7 +31,7 @@ def load(folder: Path, text: str, env: Mapping[str, str] | None = None, **files:
 
 def problems(folder: Path, text: str, env: Mapping[str, str] | None = None) -> list[Problem]:
     with pytest.raises(Invalid) as caught:
-        load(folder, text, env)
+        load(folder, text, env, empty="\n")
     assert SECRET not in str(caught.value)
     assert SECRET not in repr(caught.value.problems)
     return [problem for problem in caught.value.problems if problem.file == "connections.yaml"]
@@ -247,6 +247,14 @@ def test_every_unset_variable_is_named_with_its_place(tmp_path: Path) -> None:
          "a", "authentication without security.protocol", ""),
         (K + "authentication: {mechanism: PLAIN}}", "a.authentication",
          "PLAIN without username and password", ""),
+        (K + "authentication: {mechanism: PLAIN, username: u, password: ''}}",
+         "a.authentication.password", "not shown", "a text that is not empty"),
+        (K + "authentication: {mechanism: PLAIN, username: u, password: 1234}}",
+         "a.authentication.password", "not shown", "digits in quotes"),
+        (K + "authentication: {mechanism: PLAIN, username: u, password: {file: empty}}}",
+         "a.authentication.password", "the file empty is empty", "a file with the secret in it"),
+        (K + "authentication: {mechanism: AWS_MSK_IAM, externalId: x}}",
+         "a.authentication.externalId", "'x'", "a text of at least 2 characters"),
         (K + "authentication: {mechanism: AWS_MSK}}",
          "a.authentication.mechanism", "AWS_MSK", "AWS_MSK_IAM"),
         (K + "authentication: {mechanism: AWS_MSK_IAM, username: u}}",

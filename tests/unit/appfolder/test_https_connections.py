@@ -120,7 +120,7 @@ def test_loopback_and_private_hosts_are_taken(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("stage", "connection", "expected"),
-    [("$https", "kafka", "a Https connection"), ("$externalFunction", "api", "a AWSLambda connection")],
+    [("$https", "kafka", "a Https connection"), ("$externalFunction", "api", "an AWSLambda connection")],
 )
 def test_each_stage_takes_its_own_type(tmp_path: Path, stage: str, connection: str, expected: str) -> None:
     """With the place of the name."""

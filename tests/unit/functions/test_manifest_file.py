@@ -128,7 +128,7 @@ def test_everything_wrong_with_a_folder_is_one_report(tmp_path: Path) -> None:
         f"{FILE}: [0].bad: unknown field",
         f"{FILE}: [1].name: 'a' a second time",
         f"{FILE}: [2].name: 'gone' has no source file",
-        "functions/limits.yaml: a.memory: found 1024 bytes",
+        "functions/limits.yaml: a.memory: found 1 KiB",
         "functions/limits.yaml: z: there is no such function",
         "values/x.json: name: found 'y'",
     ]

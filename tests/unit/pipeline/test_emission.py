@@ -220,7 +220,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"outputFormat": "json"}, ".config.outputFormat: the text 'json'; one of relaxedJson, canonicalJson"),
     ({"dateFormat": "iso"}, ".config.dateFormat: the text 'iso'; one of default, ISO8601"),
     ({"acks": 2}, ".config.acks: 2; one of all, -1, 1, 0"),
-    ({"acks": True}, ".config.acks: True; one of all"),
+    ({"acks": True}, ".config.acks: true; one of all"),
     ({"compression_type": "br"}, ".config.compression_type: the text 'br'; one of none, gzip"),
     ({"outputFromat": "x"}, ".config.outputFromat: $emit.config has no field 'outputFromat'; did you mean"),
     ({"keyFormatError": "dlq"}, ".config.keyFormatError: $emit.config has no field 'keyFormatError'"),

@@ -214,7 +214,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         ".payload[0].$set.a.$ad: unknown operator $ad; did you mean $add?",
     ),
     ({"parallelism": 0}, ".parallelism: 0; a whole number from 1 to 10000"),
-    ({"parallelism": True}, ".parallelism: True"),
+    ({"parallelism": True}, ".parallelism: true"),
     ({"parallelism": 2, "execution": "async"}, ".parallelism: 2 with execution async"),
     ({"partitionBy": "$a", "parallelism": 1}, ".partitionBy: 'partitionBy' without parallel sync calls"),
     ({"timeout": "soon"}, ".timeout: the text 'soon'; a duration above 0 and at most 960 s, as \"200ms\""),

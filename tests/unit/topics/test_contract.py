@@ -53,9 +53,9 @@ def test_retention_has_units(text: str, milliseconds: str) -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ({"partitions": "6"}, "topics/a.yaml: partitions: found '6'; expected: "),
+        ({"partitions": "6"}, "topics/a.yaml: partitions: found '6'; expected: a whole number"),
         ({"partitions": True}, "topics/a.yaml: partitions: found True"),
-        ({"partitions": 0}, "topics/a.yaml: partitions: found 0; expected: "),
+        ({"partitions": 0}, "topics/a.yaml: partitions: found 0; expected: at least 1"),
         ({}, "topics/a.yaml: partitions: is missing"),
         (
             {"partitions": 1, "partition": 2},
