@@ -24,7 +24,7 @@ TEST_SETTINGS: Final = KafkaSettings(partitions=1, retention_check_interval_ms=1
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Bootstrap address of a real broker. A broker that cannot be had fails the test: it is never skipped."""
     if given := os.environ.get("KAFKA_BOOTSTRAP"):
-        assert is_answering(given, 10.0), f"KAFKA_BOOTSTRAP={given} does not answer"
+        assert is_answering(given, 60.0), f"KAFKA_BOOTSTRAP={given} does not answer"
         yield given
         return
     with KafkaServer(tmp_path_factory.mktemp("kafka"), TEST_SETTINGS) as server:
@@ -40,7 +40,7 @@ def topic_name() -> Callable[[str], str]:
 
 def _has_leaders(admin: AdminClient, topic: str, partitions: int) -> bool:
     """Asks for all topics: asking for one by name would create it."""
-    found = admin.list_topics(timeout=20).topics.get(topic)
+    found = admin.list_topics(timeout=60).topics.get(topic)
     if found is None or found.error is not None:
         return False
     return len(found.partitions) == partitions and all(each.leader >= 0 for each in found.partitions.values())
@@ -60,8 +60,8 @@ def make_topic(kafka: str, topic_name: Callable[[str], str]) -> MakeTopic:
         name = topic_name(purpose)
         admin = AdminClient({"bootstrap.servers": kafka})
         wanted = NewTopic(name, num_partitions=partitions, replication_factor=1, config=dict(config or {}))
-        admin.create_topics([wanted], operation_timeout=20)[name].result(timeout=20)
-        deadline = time.monotonic() + 20
+        admin.create_topics([wanted], operation_timeout=60)[name].result(timeout=60)
+        deadline = time.monotonic() + 60
         while not _has_leaders(admin, name, partitions):  # the controller answers before the brokers know
             assert time.monotonic() < deadline, f"{name} has no leaders"
             time.sleep(0.02)

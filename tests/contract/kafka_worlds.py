@@ -146,17 +146,17 @@ class RealWorld:
         producer = Producer({"bootstrap.servers": self.bootstrap})
         for value in values:
             producer.produce(topic, value, partition=partition)
-        assert producer.flush(20) == 0
+        assert producer.flush(60) == 0
 
     def delete_before(self, topic: str, offset: int) -> None:
         admin = self._admin()
         for done in admin.delete_records([ClientPartition(topic, 0, offset)]).values():
-            done.result(20)
+            done.result(60)
 
     def grow(self, topic: str, partitions: int) -> None:
         admin = self._admin()
         for done in admin.create_partitions([NewPartitions(topic, partitions)]).values():
-            done.result(20)
+            done.result(60)
 
     def commit(self, group: str, topic: str, offset: int, metadata: str) -> None:
         with self._client(group) as client:
@@ -164,8 +164,8 @@ class RealWorld:
 
     def committed(self, group: str, topic: str) -> Committed:
         with self._client(group) as client:
-            numbers = client.list_topics(topic, timeout=20).topics[topic].partitions
-            found = client.committed([ClientPartition(topic, number) for number in numbers], timeout=20)
+            numbers = client.list_topics(topic, timeout=60).topics[topic].partitions
+            found = client.committed([ClientPartition(topic, number) for number in numbers], timeout=60)
         return {p.partition: (p.offset, p.metadata or "") for p in found if p.offset >= 0}
 
     def open(

@@ -193,7 +193,7 @@ class TestKafkaSource(SourceContract):
             producer.begin_transaction()
             for value in THREE:
                 producer.produce(topic, value)
-            producer.flush(20)
+            producer.flush(60)
             ends(20)
         reader, partition = world.open(group, topic), TopicPartition(topic, 0)
         reader.until(lambda: reader.events.ends.get(partition) == 8, "the end behind the last marker")

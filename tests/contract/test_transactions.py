@@ -143,7 +143,7 @@ class RealWorld:
 
     def committed(self, partition: TopicPartition) -> tuple[int, str]:
         asked = [ClientPartition(partition.topic, partition.partition)]
-        (found,) = self.consumers[0].committed(asked, timeout=20)
+        (found,) = self.consumers[0].committed(asked, timeout=60)
         return found.offset, found.metadata or ""
 
     def _join(self) -> None:

@@ -88,7 +88,7 @@ class Agents:
                 process.wait(40)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait(10)
+                process.wait(60)
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_a_killed_faust_agent_loses_nothing(
     first = agents.start(max_buffered_records=room, parallelism=16)
     until(lambda: agents.done() > COUNT * 0.1 or first.poll() is not None, 60, "a tenth of it")
     os.kill(first.pid, signal.SIGKILL)
-    first.wait(10)
+    first.wait(60)
     assert world.lag(agents.group, agents.source) > 0, "the kill must come in mid-flow"
 
     world.start_stub(f=PLAN_JSON)

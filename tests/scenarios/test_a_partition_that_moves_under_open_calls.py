@@ -39,7 +39,7 @@ def test_a_partition_that_moves_under_open_calls(world: World, protocol: str) ->
 
     def committed() -> list[int]:
         asked = [TopicPartition(source, number) for number in (0, 1)]
-        return [found.offset for found in asker.committed(asked, timeout=20)]
+        return [found.offset for found in asker.committed(asked, timeout=60)]
 
     until(lambda: COUNT in committed(), 20, "the commit of the new owner")
     assert first.status("p")["emitted"] == 0, "the first worker's calls must still be open"

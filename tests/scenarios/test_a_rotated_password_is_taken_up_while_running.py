@@ -74,7 +74,7 @@ def test_a_rotated_password_is_taken_up_while_running(
             "penstock", ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096), NEW.encode()
         )
         for future in world.admin().alter_user_scram_credentials([replaced]).values():
-            future.result(20)
+            future.result(60)
         mount(tmp_path / "secret", "..v2", NEW)
         until(lambda: "secrets_renewed" in worker.log(), 30, "the new password")
         from_now = time.monotonic()

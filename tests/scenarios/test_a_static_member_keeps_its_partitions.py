@@ -39,7 +39,7 @@ def test_a_restart_moves_no_partition_of_static_members(world: World) -> None:
 
     until(lambda: owned(first) == owned(second) == 2, 60, "two partitions each")
     members = world.admin().describe_consumer_groups([group_of(source)])[group_of(source)]
-    ids = {member.group_instance_id for member in members.result(timeout=20).members}
+    ids = {member.group_instance_id for member in members.result(timeout=60).members}
     assert ids == {"ns-shop-shop-0-0-p", "ns-shop-shop-1-0-p"}
     world.produce(source, [{"id": number} for number in range(500)])
     until(lambda: world.count(results) == 500, 60, "500 results")

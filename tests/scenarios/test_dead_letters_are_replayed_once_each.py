@@ -35,7 +35,7 @@ def test_a_killed_replay_goes_on_and_adds_nothing(world: World) -> None:
 
     ledger, queue = f"{dead}.replayed", f"{name}.replay"
     with start_dlq(app, "replay", name, "--rate", "500/s") as killed:
-        until(lambda: queue in world.admin().list_topics(timeout=10).topics, 20, "a replay topic")
+        until(lambda: queue in world.admin().list_topics(timeout=60).topics, 20, "a replay topic")
         until(lambda: world.count(ledger) > 1_000, 20, "a replay in the middle")
         os.kill(killed.pid, signal.SIGKILL)
     written = len(world.read(ledger))
@@ -123,7 +123,7 @@ def test_what_a_letter_does_not_hold_comes_from_the_source(world: World) -> None
     ]  # fmt: skip
 
     for deleted in world.admin().delete_records([TopicPartition(source, 0, 3)]).values():
-        deleted.result(20)
+        deleted.result(60)
     report = run_dlq(app, "replay", name, "--where", "{'_stream_meta.replays': {$exists: false}}", code=1)
     assert (report["alreadyReplayed"], report["written"]) == (1, 1)
     assert [line.partition(":")[2].strip() for line in report["notReplayable"]] == [

@@ -63,7 +63,7 @@ def allow(admin: AdminClient, user: str, grants: Iterable[dict[str, Any]]) -> No
         for operation in grant["operations"]
     }  # fmt: skip
     for done in admin.create_acls(list(bindings)).values():
-        done.result(20)
+        done.result(60)
 
 
 def as_user(user: str) -> dict[str, str]:
@@ -74,7 +74,7 @@ def as_user(user: str) -> dict[str, str]:
 def penstock(user: str, *arguments: str) -> str:
     """Run a command as this user; its standard output."""
     done = subprocess.run(
-        [*PROGRAM, *arguments], env=as_user(user), capture_output=True, text=True, timeout=60, check=False
+        [*PROGRAM, *arguments], env=as_user(user), capture_output=True, text=True, timeout=180, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

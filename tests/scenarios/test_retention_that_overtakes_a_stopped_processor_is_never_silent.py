@@ -29,7 +29,7 @@ def test_retention_that_overtakes_a_stopped_processor_is_never_silent(world: Wor
     world.produce(source, [{"id": number} for number in range(20, 70)])
     deleted = world.admin().delete_records([TopicPartition(source, 0, 50)])
     for answer in deleted.values():
-        answer.result(20)
+        answer.result(60)
 
     again = world.start_worker(app)
     if on_loss == "fail":

@@ -18,7 +18,7 @@ KEYS = 10
 def settled_in_the_map(world: World, source: str) -> int:
     """Offsets above the committed one that the group's commit names as settled."""
     consumer = world._asker(group_of(source))
-    (found,) = consumer.committed([TopicPartition(source, 0)], timeout=20)
+    (found,) = consumer.committed([TopicPartition(source, 0)], timeout=60)
     checkpoint = decode(found.metadata, found.offset) if found.offset >= 0 else None
     return sum(b - a for a, b in checkpoint.settled) if isinstance(checkpoint, Checkpoint) else 0
 

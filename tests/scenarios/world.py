@@ -110,7 +110,7 @@ class WorkerProcess:
         """kill -9 of the supervisor and its engines at the same moment, as a lost machine does it."""
         for pid in [self.process.pid, *self.engine_pids()]:
             os.kill(pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -147,7 +147,7 @@ class World:
             name, num_partitions=partitions, replication_factor=1,
             config={key.replace("_", "."): value for key, value in config.items()},
         )  # fmt: skip
-        self.admin().create_topics([new], operation_timeout=20)[name].result(20)
+        self.admin().create_topics([new], operation_timeout=60)[name].result(60)
         return name
 
     def admin(self) -> AdminClient:
@@ -168,7 +168,7 @@ class World:
         for key, value in config.items():
             entry = ConfigEntry(key.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
             resource.add_incremental_config(entry)
-        self.admin().incremental_alter_configs([resource])[resource].result(20)
+        self.admin().incremental_alter_configs([resource])[resource].result(60)
 
     def produce(
         self, topic: str, values: Iterable[Any], *, key: Callable[[Any], bytes | None] | None = None,
@@ -227,7 +227,7 @@ class World:
             }
         )
         try:
-            partitions = consumer.list_topics(topic, timeout=20).topics[topic].partitions
+            partitions = consumer.list_topics(topic, timeout=60).topics[topic].partitions
             consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
             return _read_to_the_ends(consumer, len(partitions))
         finally:
@@ -237,7 +237,7 @@ class World:
         """Offsets in a topic: its records, when nothing was deleted, compacted or transactional."""
         consumer = self._asker("count")
         ends = [
-            consumer.get_watermark_offsets(where, timeout=20) for where in self._partitions(consumer, topic)
+            consumer.get_watermark_offsets(where, timeout=60) for where in self._partitions(consumer, topic)
         ]
         return sum(high - low for low, high in ends)
 
@@ -247,13 +247,13 @@ class World:
         consumer = self._asker(group)
         total = 0
         try:
-            committed = consumer.committed(self._partitions(consumer, topic), timeout=20)
+            committed = consumer.committed(self._partitions(consumer, topic), timeout=60)
         except KafkaException as error:
             if error.args[0].code() in (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS):
                 return -1
             raise
         for partition in committed:
-            low, high = consumer.get_watermark_offsets(partition, timeout=20)
+            low, high = consumer.get_watermark_offsets(partition, timeout=60)
             total += high - (partition.offset if partition.offset >= 0 else low)
         return total
 
@@ -268,7 +268,7 @@ class World:
 
     def _partitions(self, consumer: Consumer, topic: str) -> list[TopicPartition]:
         if topic not in self._counts:
-            self._counts[topic] = len(consumer.list_topics(topic, timeout=20).topics[topic].partitions)
+            self._counts[topic] = len(consumer.list_topics(topic, timeout=60).topics[topic].partitions)
         return [TopicPartition(topic, number) for number in range(self._counts[topic])]
 
     # the app folder
@@ -369,7 +369,7 @@ class World:
             assert self.stub_process.stdin is not None
             assert self.stub_process.stdout is not None
             self.stub_process.stdin.close()  # it ends with its standard input
-            self.stub_process.wait(10)
+            self.stub_process.wait(60)
             self.stub_process.stdout.close()
 
     def logs(self) -> str:

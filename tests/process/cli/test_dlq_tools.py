@@ -51,7 +51,7 @@ class Table:
             policy = DeadLetterPolicy(processor or self.name, form)
             made = dead_letter(origin, refused, policy, f"2026-11-21T{10 + offset % 2}:00:00.000Z")
             producer.produce(self.dead, made.value, made.key, headers=made.headers, timestamp=TIME_MS)  # type: ignore[arg-type]
-        assert producer.flush(20) == 0
+        assert producer.flush(60) == 0
 
     def read(self, topic: str) -> list[Message]:
         """What a read_committed consumer sees."""
@@ -61,7 +61,7 @@ class Table:
         return found
 
     def topics(self) -> set[str]:
-        return set(AdminClient({"bootstrap.servers": self.kafka}).list_topics(timeout=20).topics)
+        return set(AdminClient({"bootstrap.servers": self.kafka}).list_topics(timeout=60).topics)
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_letters_are_counted_by_kind_and_hour(table: Table) -> None:
     table.refuse(1, processor="another", first=9)
     producer = Producer({"bootstrap.servers": table.kafka})
     producer.produce(table.dead, b"not ours")
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     ran = table.run("list", table.name, "--json")
     assert ran.code == 0
     assert (ran.data["read"], ran.data["count"]) == (9, 7)

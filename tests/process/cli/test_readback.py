@@ -13,7 +13,7 @@ def produce(kafka: str, topic: str, count: int) -> None:
     producer = Producer({"bootstrap.servers": kafka})
     for number in range(count):
         producer.produce(topic, f"{number}".encode(), partition=number % 2)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
 
 
 def test_everything_between_two_moments_is_read_once(kafka: str, make_topic: MakeTopic) -> None:
@@ -58,5 +58,5 @@ def test_what_retention_takes_meanwhile_is_not_waited_for(kafka: str, make_topic
         admin = AdminClient({"bootstrap.servers": kafka})
         taken = [TopicPartition(topic, 0, 5), TopicPartition(topic, 1, 3)]
         for deleted in admin.delete_records(taken).values():
-            deleted.result(20)
+            deleted.result(60)
         assert reader.read(begins, ends, lambda message: None) == 2

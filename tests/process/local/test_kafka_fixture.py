@@ -16,7 +16,7 @@ def test_the_broker_of_the_session_takes_and_gives_records(kafka: str, make_topi
     producer = Producer({"bootstrap.servers": kafka})
     for number in range(10):
         producer.produce(topic, value=str(number).encode(), partition=number % 2)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": topic, "auto.offset.reset": "earliest"})
     consumer.subscribe([topic])
     try:
@@ -30,7 +30,7 @@ def test_a_made_topic_has_what_was_asked_for(kafka: str, make_topic: MakeTopic) 
     """Partitions are as given."""
     topic = make_topic("wide", partitions=3, config={"cleanup.policy": "compact"})
     assert (
-        len(AdminClient({"bootstrap.servers": kafka}).list_topics(topic, timeout=10).topics[topic].partitions)
+        len(AdminClient({"bootstrap.servers": kafka}).list_topics(topic, timeout=60).topics[topic].partitions)
         == 3
     )
 

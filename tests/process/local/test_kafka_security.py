@@ -33,7 +33,7 @@ def brokers(server: KafkaServer, **options: str) -> int:
             **{name.replace("_", "."): value for name, value in options.items()},
         }
     )
-    return len(client.list_topics(timeout=15).brokers)
+    return len(client.list_topics(timeout=60).brokers)
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
@@ -74,7 +74,7 @@ def test_a_token_comes_in(server: KafkaServer) -> None:
         }
     )
     client.poll(0)
-    assert len(client.list_topics(timeout=15).brokers) == 1
+    assert len(client.list_topics(timeout=60).brokers) == 1
 
 
 def test_an_unknown_authority_is_not_trusted(server: KafkaServer) -> None:
@@ -95,4 +95,4 @@ def test_an_unknown_authority_is_not_trusted(server: KafkaServer) -> None:
 
 def test_the_plain_listener_stays_open(server: KafkaServer) -> None:
     """Tools of the test itself need no password."""
-    assert len(AdminClient({"bootstrap.servers": server.address}).list_topics(timeout=10).brokers) == 1
+    assert len(AdminClient({"bootstrap.servers": server.address}).list_topics(timeout=60).brokers) == 1

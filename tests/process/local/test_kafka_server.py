@@ -46,7 +46,7 @@ def until(condition: Callable[[], bool], within_seconds: float) -> None:
 def produce(address: str, value: bytes) -> None:
     producer = Producer({"bootstrap.servers": address, "log_level": 0})
     producer.produce("kept", value=value)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
 
 
 def consume(address: str, count: int) -> list[bytes | None]:
