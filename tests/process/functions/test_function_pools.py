@@ -154,7 +154,7 @@ async def test_a_busy_function_leaves_processes_to_others(tmp_path: Path) -> Non
         tmp_path,
         {"busy.py": "import time\ndef handler(e, c): time.sleep(0.02)\n", "a.js": ADD_ONE, "b.js": ADD_ONE},
     )
-    async with embedded_host(tmp_path, HostSettings(workers=2, concurrency=2)) as host:
+    async with embedded_host(tmp_path, HostSettings(workers=2, concurrency=2, waiting_seconds=200)) as host:
         stopped = False
 
         async def keep_busy() -> None:
@@ -163,7 +163,7 @@ async def test_a_busy_function_leaves_processes_to_others(tmp_path: Path) -> Non
 
         callers = [asyncio.create_task(keep_busy()) for _ in range(6)]
         await until(lambda: _status(host, "busy")["running"] == 2)
-        first, second = await asyncio.wait_for(asyncio.gather(host.call("a", 1), host.call("b", 2)), 40)
+        first, second = await asyncio.wait_for(asyncio.gather(host.call("a", 1), host.call("b", 2)), 200)
         stopped = True
         await asyncio.gather(*callers)
     assert (first.json(), second.json()) == (2, 3)
@@ -327,13 +327,13 @@ async def test_workers_die_with_a_host_that_is_killed(tmp_path: Path) -> None:
     write_functions(
         tmp_path, {"a.js": ADD_ONE, "spin.py": spin, "spin_js.js": "exports = () => { while (true); }"}
     )
-    host = start_host_process(tmp_path)
+    host = start_host_process(tmp_path, HostSettings(timeout_seconds=300))
     try:
         await _invoke_event(host.endpoint, "spin", f'"{child}"')
         await _invoke_event(host.endpoint, "spin_js", "1")
         await _invoke_event(host.endpoint, "a", "1")
-        await until(lambda: child.exists() and child.read_text().endswith(" "))
-        await until(lambda: len(_children(host.process.pid)) == 3)
+        await until(lambda: child.exists() and child.read_text().endswith(" "), 60)
+        await until(lambda: len(_children(host.process.pid)) == 3, 60)
         pids = [*_children(host.process.pid), int(child.read_text())]
         os.kill(host.process.pid, signal.SIGKILL)
         await until(lambda: all(_is_gone(pid) for pid in pids))
