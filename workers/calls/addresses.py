@@ -20,8 +20,10 @@ _NETWORKS: Final[tuple[tuple[IPv4Network | IPv6Network, str], ...]] = (
     (IPv4Network("192.0.0.192/32"), "Oracle Cloud's metadata service"),
     (IPv4Network("0.0.0.0/8"), "no host's address"),
     (IPv6Network("::/128"), "no host's address"),
+    # RFC 8215: each network chooses where in it the IPv4 address stands, so it cannot be read out.
+    (IPv6Network("64:ff9b:1::/48"), "of a local translation to IPv4"),
 )
-_NAT64: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+_NAT64: Final = IPv6Network("64:ff9b::/96")
 _COMPATIBLE: Final = IPv6Network("::/96")
 _LOOPBACK: Final = IPv6Address("::1")
 
@@ -84,5 +86,5 @@ def meant(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Addr
         yield address.sixtofour
     if address.teredo is not None:
         yield from address.teredo
-    if (address in _COMPATIBLE and address != _LOOPBACK) or any(address in one for one in _NAT64):
+    if (address in _COMPATIBLE and address != _LOOPBACK) or address in _NAT64:
         yield IPv4Address(int(address) & 0xFFFF_FFFF)
