@@ -4,5 +4,6 @@ from workers.assembly.clients import check_live
 from workers.assembly.graph import default_group
 from workers.assembly.kafka_settings import client_config
 from workers.assembly.process import engine_main
+from workers.assembly.service import check_service
 
-__all__ = ["check_live", "client_config", "default_group", "engine_main"]
+__all__ = ["check_live", "check_service", "client_config", "default_group", "engine_main"]

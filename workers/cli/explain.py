@@ -17,6 +17,7 @@ from workers.cli.report import AppFolder, AsJson, write, write_json
 from workers.errors import Invalid, Problem
 from workers.pipeline.nearest import nearest
 from workers.pipeline.program import CallSite, Program, Segment, ThrottleSpec
+from workers.settings import bytes_text
 
 app = typer.Typer(add_completion=False)
 
@@ -78,6 +79,7 @@ def _site(site: CallSite | ThrottleSpec) -> dict[str, Any]:
             "sendsBody": https.sends_body, "hasPayload": site.payload is not None,
             "retry": asdict(site.retry),
             "retryOn": None if https.retry_on is None else sorted(map(str, https.retry_on)),
+            **_flow(site),
         }  # fmt: skip
     return {
         "path": site.path, "connection": site.connection, "function": site.function,
@@ -85,6 +87,15 @@ def _site(site: CallSite | ThrottleSpec) -> dict[str, Any]:
         "onError": site.on_error, "as": site.as_path, "parallelism": site.parallelism,
         "timeoutSeconds": site.timeout_seconds, "response": site.response,
         "hasPayload": site.payload is not None, "retry": asdict(site.retry),
+        **_flow(site),
+    }  # fmt: skip
+
+
+def _flow(site: CallSite) -> dict[str, Any]:
+    return {
+        "ratePerSecond": site.rate_per_second, "hold": asdict(site.hold),
+        "breaker": None if site.breaker is None else asdict(site.breaker),
+        "batch": None if site.batch is None else asdict(site.batch),
     }  # fmt: skip
 
 
@@ -143,15 +154,40 @@ def _site_lines(number: int, site: CallSite | ThrottleSpec) -> Iterator[str]:
         yield (
             f"  as {site.as_path or '-'}, onError {site.on_error}, retryOn {by}, "
             f"parallelism {site.parallelism}, timeout {site.timeout_seconds:g} s, "
-            f"{site.retry.max_attempts} attempts"
+            f"{_attempts(site)}"
         )
+        yield from _flow_lines(site)
         return
     yield f"call site {number}: {site.function} by {site.connection} ({site.path})"
     yield (
         f"  {site.execution}, as {site.as_path or '-'}, onError {site.on_error}, "
         f"parallelism {site.parallelism}, timeout {site.timeout_seconds:g} s, "
-        f"{site.retry.max_attempts} attempts"
+        f"{_attempts(site)}"
     )
+    yield from _flow_lines(site)
+
+
+def _attempts(site: CallSite) -> str:
+    return "1 attempt" if site.retry.max_attempts == 1 else f"{site.retry.max_attempts} attempts"
+
+
+def _flow_lines(site: CallSite) -> Iterator[str]:
+    """How much is called, and what is waited for. `$https` waits only for hosts that `retryOn` lets it."""
+    batch, breaker, hold, https = site.batch, site.breaker, site.hold, site.https
+    parts = []
+    if batch is not None:
+        parts.append(f"batches of {batch.max_records} or {bytes_text(batch.max_bytes)} by {batch.contract}")
+    if site.partition_by is not None:
+        parts.append("one at a time of a partitionBy value")
+    if site.rate_per_second is not None:
+        parts.append(f"at most {site.rate_per_second:g} calls/s")
+    if https is None or (https.retry_on is not None and "connection" in https.retry_on):
+        end = "for ever" if hold.after == "wait" else f"up to {hold.timeout_seconds:g} s, then {hold.after}"
+        parts.append(f"held {end}")
+    if breaker is not None:
+        parts.append(f"breaker at {breaker.error_rate:g} of {breaker.window_calls} calls")
+    if parts:
+        yield f"  {', '.join(parts)}"
 
 
 def _indented(segment: Segment) -> list[str]:

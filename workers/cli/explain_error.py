@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final
 import typer
 
 from workers.adapters.error_file import shipped_errors
-from workers.calls.error_table import OTHER_FUNCTION_ERRORS, ErrorEntry, ErrorTable
+from workers.calls.error_table import OTHER_FUNCTION_ERRORS, ErrorEntry
 from workers.calls.errors_page import SECTION_TITLES, as_markdown, reaction_text
-from workers.cli.report import AsJson, table, write, write_json
+from workers.cli.report import AsJson, say, table, write, write_json
 from workers.errors import Invalid, Problem
 from workers.pipeline.nearest import nearest
 
@@ -42,20 +42,18 @@ def explain_error(
         _print_list(errors.entries, as_json)
         return
     found = errors.find(name)
+    close = "" if found else nearest(name, errors.names())
+    if close:
+        raise Invalid([Problem("explain-error", name, "is no error that Penstock knows",
+                               f"did you mean {close}?")])  # fmt: skip
     if not found:
-        raise Invalid([_unknown(errors, name)])
+        say(f"{name} is no error of Lambda's or of Penstock's: a function names it itself. Of such:")
+        found = errors.find(OTHER_FUNCTION_ERRORS)
     if as_json:
         write_json([one.as_dict() for one in found])
         return
     for number, entry in enumerate(found):
         write(*([""] if number else []), *_lines(entry))
-
-
-def _unknown(errors: ErrorTable, name: str) -> Problem:
-    close = nearest(name, errors.names())
-    expected = f"did you mean {close}?" if close else "see penstock explain-error --list"
-    note = f"an error that a function named itself is explained by {OTHER_FUNCTION_ERRORS!r}"
-    return Problem("explain-error", name, "is no error that Penstock knows", f"{expected} ({note})")
 
 
 def _print_list(entries: tuple[ErrorEntry, ...], as_json: bool) -> None:

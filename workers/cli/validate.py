@@ -11,12 +11,14 @@ from typing import Annotated, Any
 import typer
 
 from workers.appfolder import App, LambdaConnection, ProcessorSpec, load_app
-from workers.assembly import check_live
+from workers.assembly import check_live, check_service
 from workers.calls.preflight import Misfit
 from workers.cli.report import EXIT_BAD_INPUT, AppFolder, AsJson, say, table, write, write_json
 from workers.errors import Invalid, Problem
+from workers.functions.authentication.accounts_file import read_accounts
 from workers.functions.manifest import Manifest
 from workers.functions.manifest import load as load_functions
+from workers.pipeline.nearest import nearest
 from workers.settings import ServiceSettings
 
 app = typer.Typer(add_completion=False)
@@ -39,6 +41,7 @@ def validate(
     Example: penstock validate --app examples/orders --live
     """
     loaded, functions, problems = check(folder, os.environ)
+    problems += _callers(folder)
     misfits: list[Misfit] = []
     if live and loaded is not None and not problems:
         try:
@@ -55,7 +58,7 @@ def validate(
         say(*(f"warning: {doubt}" for doubt in doubts))
         raise Invalid(problems)
     assert loaded is not None
-    warnings = [*loaded.warnings, *missing_functions(loaded, functions), *doubts]
+    warnings = [*loaded.warnings, *missing_functions(loaded, functions), *doubts, *_long_drains(loaded)]
     if as_json:
         write_json({"valid": True, "warnings": warnings, **described(loaded, functions)})
         return
@@ -65,8 +68,21 @@ def validate(
     ]  # fmt: skip
     write(*table(["processor", "reads", "calls", "writes", "dead letters"], rows))
     say(*(f"warning: {warning}" for warning in warnings))
-    say(f"{folder} is right: {len(loaded.processors)} processors, {len(loaded.connections)} connections, "
-        f"{len(functions.entries)} functions, {len(loaded.contracts)} topic contracts")  # fmt: skip
+    counts = (("processor", loaded.processors), ("connection", loaded.connections),
+              ("function", functions.entries), ("topic contract", loaded.contracts))  # fmt: skip
+    counted = (f"{len(found)} {noun}{'' if len(found) == 1 else 's'}" for noun, found in counts)
+    say(f"{folder} is right: {', '.join(counted)}")
+
+
+def _callers(folder: Path) -> list[Problem]:
+    """What is wrong with the file that says who may call the function host, where there is one."""
+    path = folder / "functions" / "authentication.yaml"
+    try:
+        if path.exists():
+            read_accounts(path, folder, os.environ)
+    except Invalid as error:
+        return list(error.problems)
+    return []
 
 
 def _problem(misfit: Misfit) -> Problem:
@@ -105,8 +121,19 @@ def missing_functions(loaded: App, functions: Manifest) -> list[str]:
                 and ":function:" not in site.function
                 and name not in functions.entries
             ):
-                found.append(f"{spec.file}: {site.path}.functionName: functions/ has no {name}")
+                close = nearest(name, functions.entries)
+                hint = f"; did you mean {close}?" if close else ""
+                found.append(f"{spec.file}: {site.path}.functionName: functions/ has no {name}{hint}")
     return found
+
+
+def _long_drains(loaded: App) -> list[str]:
+    """What a worker with this environment would refuse; others may let it run for longer."""
+    try:
+        check_service(loaded, loaded.processors, ServiceSettings.from_env(os.environ))
+    except Invalid as error:
+        return [str(problem) for problem in error.problems]
+    return []
 
 
 def described(loaded: App, functions: Manifest) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def test_a_right_folder_is_described(capsys: Capture, tmp_path: Path) -> None:
         ["calls", "orders", "score", "results", "calls.dlq"],
         ["orders", "orders", "-", "results", "orders.dlq"],
     ]
-    assert "is right: 2 processors, 2 connections, 1 functions" in ran.err
+    assert "is right: 2 processors, 2 connections, 1 function, 0 topic contracts" in ran.err
     data = penstock(capsys, "validate", "--app", tmp_path, "--json").data
     assert data["valid"] is True
     assert data["connections"] == {"functions": "AWSLambda", "kafka": "Kafka"}
@@ -98,7 +98,26 @@ def test_a_function_that_the_folder_has_not_is_a_warning(capsys: Capture, tmp_pa
     write(tmp_path, {"processors/orders.yaml": CALLS, "functions/scores.js": "exports = () => 1"})
     ran = penstock(capsys, "validate", "--app", tmp_path)
     assert ran.code == 0
-    assert "functionName: functions/ has no score" in ran.err
+    assert "functionName: functions/ has no score; did you mean scores?" in ran.err
+
+
+def test_what_the_environment_of_a_worker_refuses_is_a_warning(capsys: Capture, tmp_path: Path) -> None:
+    """A worker with this environment would not start; the one that is meant may have a longer drain."""
+    write(tmp_path, {"processors/orders.yaml": "options: {drainTimeout: 60s}\n" + PROCESSOR})
+    ran = penstock(capsys, "validate", "--app", tmp_path)
+    assert ran.code == 0
+    assert "options.drainTimeout: 60 s, and the worker ends after 25 s" in ran.err
+
+
+def test_who_may_call_functions_is_checked(capsys: Capture, tmp_path: Path) -> None:
+    """functions/authentication.yaml is a file of the app folder as others are; what it hides stays hidden."""
+    text = "accessKeys: {A: {secret: written-out-secret}}\nacessKeys: {}"
+    write(tmp_path, {"functions/score.js": "exports = () => 1", "functions/authentication.yaml": text})
+    ran = penstock(capsys, "validate", "--app", tmp_path)
+    assert (ran.code, ran.out) == (2, "")
+    assert "functions/authentication.yaml: accessKeys.A.secret" in ran.err
+    assert "functions/authentication.yaml: acessKeys" in ran.err
+    assert "written-out-secret" not in ran.err
 
 
 def test_all_problems_are_said_and_nothing_else(
@@ -142,6 +161,27 @@ def test_explain_shows_segments_call_sites_and_code(capsys: Capture, tmp_path: P
     assert data["callSites"][0]["as"] == "fraud"
     assert data["callSites"][0]["hasPayload"] is True
     assert "def segment(" in data["segments"][0]["code"]
+
+
+def test_explain_shows_how_much_is_called_and_what_is_waited_for(capsys: Capture, tmp_path: Path) -> None:
+    """rate, hold, breaker and batch of a call site, in words and as data."""
+    fields = (
+        "rate: 30/m, hold: {timeout: 1m, after: fail}, breaker: {errorRate: 0.5, window: 50}, "
+        "retry: {maxAttempts: 1}, partitionBy: $customer, batch: {maxRecords: 10, maxBytes: 1MiB}"
+    )
+    calls = CALLS.replace("functionName: score", f"functionName: score, {fields}")
+    assert calls != CALLS
+    write(tmp_path, {"processors/calls.yaml": calls})
+    ran = penstock(capsys, "explain", "calls", "--app", tmp_path)
+    assert ", 1 attempt\n" in ran.out
+    assert (
+        "  batches of 10 or 1 MiB by records, one at a time of a partitionBy value, at most 0.5 calls/s, "
+        "held up to 60 s, then fail, breaker at 0.5 of 50 calls\n"
+    ) in ran.out
+    site = penstock(capsys, "explain", "calls", "--app", tmp_path, "--json").data["callSites"][0]
+    assert site["hold"] == {"timeout_seconds": 60.0, "after": "fail"}
+    assert (site["ratePerSecond"], site["batch"]["max_records"]) == (0.5, 10)
+    assert site["breaker"] == {"error_rate": 0.5, "window_calls": 50}
 
 
 def test_explain_knows_the_nearest_processor(capsys: Capture, tmp_path: Path) -> None:
