@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from topics.contract import TopicContract
 from workers.appfolder.connections import Connection
+from workers.appfolder.nearest import suggest
 from workers.errors import Invalid, Problem
 from workers.pipeline.program import Program
 from workers.settings import ProcessorOptions
@@ -55,18 +56,22 @@ def chosen(app: App, names: tuple[str, ...]) -> tuple[ProcessorSpec, ...]:
     """The processors to run: those named, or all. Raises Invalid for a name that is not there, or when there
     is none."""
     known = {spec.name for spec in app.processors}
-    problems = [
-        Problem(
-            "processors",
-            name,
-            "is no processor of this app folder",
-            f"one of {', '.join(sorted(known)) or 'none'}",
-        )
-        for name in names
-        if name not in known
-    ]
+    problems = [_unknown(app, name) for name in names if name not in known]
     if not app.processors:
         problems.append(Problem("processors", "", "holds no processor", "write processors/<name>.yaml"))
     if problems:
         raise Invalid(problems)
     return tuple(spec for spec in app.processors if not names or spec.name in names)
+
+
+def processor_of(app: App, name: str) -> ProcessorSpec:
+    """The processor of that name. Raises Invalid."""
+    for spec in app.processors:
+        if spec.name == name:
+            return spec
+    raise Invalid([_unknown(app, name)])
+
+
+def _unknown(app: App, name: str) -> Problem:
+    expected = suggest(name, (spec.name for spec in app.processors))
+    return Problem("processors", name, "no such processor", expected)

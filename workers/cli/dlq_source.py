@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from workers.appfolder import App, KafkaConnection, ProcessorSpec, load_app
-from workers.appfolder.nearest import suggest
+from workers.appfolder.app import processor_of
 from workers.assembly import client_config
 from workers.cli.topics import choose
 from workers.emit.letters import Letter, read_letter
@@ -86,14 +86,6 @@ def target(folder: Path, processor: str | None, topic: str | None, connection: s
         )
     spec = processor_of(loaded, processor)
     return Target(loaded, spec.dead_letters.topic, kafka(loaded, spec.dead_letters.connection), spec)
-
-
-def processor_of(loaded: App, name: str) -> ProcessorSpec:
-    """The processor of that name. Raises Invalid."""
-    specs = {spec.name: spec for spec in loaded.processors}
-    if name not in specs:
-        raise Invalid([Problem("processors", name, "no such processor", suggest(name, specs))])
-    return specs[name]
 
 
 def kafka(loaded: App, name: str) -> KafkaConnection:

@@ -13,9 +13,8 @@ from rich.console import Console
 from rich.syntax import Syntax
 
 from workers.appfolder import ProcessorSpec, load_app
+from workers.appfolder.app import processor_of
 from workers.cli.report import AppFolder, AsJson, write, write_json
-from workers.errors import Invalid, Problem
-from workers.pipeline.nearest import nearest
 from workers.pipeline.program import CallSite, Program, Segment, ThrottleSpec
 from workers.settings import bytes_text
 
@@ -32,12 +31,7 @@ def explain(
 
     Example: penstock explain orders --app examples/orders
     """
-    specs = {spec.name: spec for spec in load_app(folder, os.environ).processors}
-    if processor not in specs:
-        close = nearest(processor, specs)
-        expected = f"did you mean {close}?" if close else f"there are {', '.join(sorted(specs))}"
-        raise Invalid([Problem("processors", processor, "is no processor of this app folder", expected)])
-    spec = specs[processor]
+    spec = processor_of(load_app(folder, os.environ), processor)
     if as_json:
         write_json(described(spec))
         return
