@@ -36,6 +36,7 @@ class TopicAdmin:
     """Administers the topics of one cluster. `connection` is the configuration of the client."""
 
     def __init__(self, connection: Mapping[str, Any]) -> None:
+        self._reading = f"reading the topics of the Kafka at {connection.get('bootstrap.servers')}"
         self._client = AdminClient({"log_level": 0, **connection})
 
     def read(self, topics: Iterable[str]) -> ClusterState:
@@ -45,13 +46,13 @@ class TopicAdmin:
             existing = sorted(set(topics) & cluster.topics.keys())
             brokers = sorted(cluster.brokers)
             if not brokers:
-                raise AdminFailed("reading the cluster's topics: no broker is up")
+                raise AdminFailed(f"{self._reading}: no broker is up")
             resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in existing]
             resources += [ConfigResource(ResourceType.BROKER, str(broker)) for broker in brokers[:1]]
             answers = self._client.describe_configs(resources, request_timeout=TIMEOUT_SECONDS)
             configs = {(key.restype, key.name): _values(answer) for key, answer in answers.items()}
         except KafkaException as error:
-            raise AdminFailed(f"reading the cluster's topics: {error.args[0].str()}") from error
+            raise AdminFailed(f"{self._reading}: {error.args[0].str()}") from error
         states = {}
         for topic in existing:
             partitions = cluster.topics[topic].partitions

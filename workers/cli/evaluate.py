@@ -39,9 +39,7 @@ def evaluate(
     ] = None,
     answers: Annotated[
         Path | None,
-        typer.Option(
-            "--answers", help='What functions answer: {"score": {"points": 7}, ...}, as JSON or YAML.'
-        ),
+        typer.Option("--answers", help='A file with what functions answer: {"score": {"points": 7}, ...}.'),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every outcome as JSON on stdout.")] = False,
     explain: Annotated[

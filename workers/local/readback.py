@@ -24,6 +24,7 @@ class Reader:
     """One client for one group, which it never joins: it commits nothing and moves nobody's partitions."""
 
     def __init__(self, connection: Mapping[str, Any], group: str) -> None:
+        self._servers = connection.get("bootstrap.servers")
         self._client = Consumer(
             {
                 "log_level": 0, "enable.auto.commit": False, "auto.offset.reset": "earliest", **connection,
@@ -48,7 +49,7 @@ class Reader:
         try:
             known = self._client.list_topics(timeout=ASK_SECONDS).topics
         except KafkaException as error:
-            raise _failure("asking for the topics", error) from None
+            raise self._failure("asking for the topics", error) from None
         return [
             (topic, number)
             for topic in topics
@@ -74,7 +75,7 @@ class Reader:
                 [TopicPartition(*place) for place in wanted], timeout=ASK_SECONDS
             )
         except KafkaException as error:
-            raise _failure("asking for committed offsets", error) from None
+            raise self._failure("asking for committed offsets", error) from None
         return {(answer.topic, answer.partition): answer.offset for answer in answers if answer.offset >= 0}
 
     def starts(self, topics: Iterable[str], reset: Literal["earliest", "latest"]) -> Places:
@@ -132,9 +133,8 @@ class Reader:
         try:
             low, high = self._client.get_watermark_offsets(TopicPartition(*place), timeout=ASK_SECONDS)
         except KafkaException as error:
-            raise _failure(f"asking for the ends of {place[0]}[{place[1]}]", error) from None
+            raise self._failure(f"asking for the ends of {place[0]}[{place[1]}]", error) from None
         return low, high
 
-
-def _failure(doing: str, error: KafkaException) -> LocalFailure:
-    return LocalFailure(f"{doing}: {error.args[0].str()}")
+    def _failure(self, doing: str, error: KafkaException) -> LocalFailure:
+        return LocalFailure(f"{doing} of the Kafka at {self._servers}: {error.args[0].str()}")

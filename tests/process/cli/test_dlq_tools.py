@@ -153,7 +153,7 @@ def test_no_broker_is_a_failure(table: Table, monkeypatch: pytest.MonkeyPatch) -
         ran = table.run(command, table.name)
         assert (ran.code, ran.out) == (1, "")
         assert ran.err.count("\n") == 1
-        assert ran.err.startswith("penstock: asking for the topics: ")
+        assert ran.err.startswith("penstock: asking for the topics of the Kafka at 127.0.0.1:1: ")
 
 
 def test_a_dry_run_changes_nothing(table: Table) -> None:
