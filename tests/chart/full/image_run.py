@@ -25,7 +25,7 @@ from tests.chart import rendering
 from tests.chart.full import pod
 from tests.chart.full.control_plane import free_port
 from tests.chart.full.image import Image, unpack
-from tests.chart.full.log import RunLog, check
+from tests.chart.full.log import RunLog, Wrong, check
 from tests.chart.toolchain import ROOT, tools
 from topics.headers import DEAD_LETTER
 from workers.local.kafka import KafkaServer
@@ -111,7 +111,12 @@ def work(world: World, cluster: pod.Cluster, stack: ExitStack) -> None:
     check(code == 0, f"worker-a ended with {code}: {workers['a'].text()[-2000:]}")
     feeder.join(SETTLED_SECONDS)
     until(lambda: lag(world.kafka) == 0, SETTLED_SECONDS, "a lag of 0")
-    settle(world, source)
+    try:
+        settle(world, source)
+    except Wrong:
+        for worker in workers.values():
+            world.log.raw(f"{worker.name}:\n{worker.text()[-8_000:]}")
+        raise
     code, seconds = workers["b"].stop(grace(releases["b"], kind))
     world.log.say(f"worker-b: exit code {code} after {seconds:.1f} s")
     check(code == 0, f"worker-b ended with {code}: {workers['b'].text()[-2000:]}")
@@ -175,6 +180,7 @@ def release(world: World, metrics_port: int) -> list[Document]:
         "functions": {
             "enabled": True,
             "port": world.functions_port,
+            "metricsPort": free_port(),
             "service": {"port": world.functions_port},
             "authentication": {
                 "accounts": {"accessKeys": {"WORKERS": {"secret": {**secret, "key": "access"}}}}
