@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import Final
 
 from workers.calls.batcher import Batcher, BatchLimits
@@ -197,7 +198,7 @@ class BatchFanout(CallLine[list[Job]]):
         """Put records, in order, into a later batch, after so many seconds."""
         self._delayed += len(jobs)
         if delay_seconds:
-            asyncio.get_running_loop().call_later(delay_seconds, self._return, jobs)
+            self.later(delay_seconds, partial(self._return, jobs))
         else:
             self._return(jobs)
 
@@ -228,7 +229,7 @@ class BatchFanout(CallLine[list[Job]]):
         due = self._batcher.due()
         if due is not None and self._timer is None and self._has_free_place() and not self._is_closed:
             wait = max(due - now, 0.0) + LATE_SECONDS
-            self._timer = asyncio.get_running_loop().call_later(wait, self._on_time)
+            self._timer = self.later(wait, self._on_time)
 
     def _on_time(self) -> None:
         self._timer = None

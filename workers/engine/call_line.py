@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, ClassVar, Generic, TypeVar
 
 from workers.calls.contract import CallFailure
@@ -40,7 +40,7 @@ class CallLine(Generic[W]):
         self._is_first = is_first
         self._calls: Calls = self.CALLS(index, site, invoker, caller)
         self._done = self._calls.done
-        self._stop = caller.stop
+        self._stop, self._on_crash = caller.stop, caller.on_crash
         self._gate: Gate[Job] = Gate()
         self._places: Places[W] = Places(site.path, site.parallelism, self, caller.on_crash)
         self._room = asyncio.Event()
@@ -152,6 +152,16 @@ class CallLine(Generic[W]):
         """`hold.after` is fail."""
         seconds = self.site.hold.timeout_seconds
         self._stop(f"{self.site.path}: {self.site.function} could not be called for {seconds:g} s: {reason}")
+
+    def later(self, wait_seconds: float, do: Callable[[], None]) -> asyncio.TimerHandle:
+        """`do` it after that time. A bug in it would leave partitions standing for good, unseen."""
+        return asyncio.get_running_loop().call_later(wait_seconds, self._do, do)
+
+    def _do(self, do: Callable[[], None]) -> None:
+        try:
+            do()
+        except Exception as error:
+            self._on_crash(error)
 
     # What the kinds say.
 

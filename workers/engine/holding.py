@@ -63,6 +63,10 @@ class Held(Protocol[W]):
         """The hold was in vain, and the processor is to stop."""
         ...
 
+    def later(self, wait_seconds: float, do: Callable[[], None]) -> asyncio.TimerHandle:
+        """Do something after that time."""
+        ...
+
 
 class Holding(Generic[W]):
     """Every call that began ends in `fault`, `ended` or `let_go`."""
@@ -206,7 +210,7 @@ class Holding(Generic[W]):
             self._timer = None
         if at < float("inf"):
             wait = max(at - time.monotonic(), 0.0)
-            self._timer = asyncio.get_running_loop().call_later(wait, self._on_time)
+            self._timer = self._held.later(wait, self._on_time)
 
     def _on_time(self) -> None:
         self._timer = None

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
+
+import pytest
 
 from tests.fakes.lambda_behaviour import Behaviour
 from tests.unit.engine.batch_sites import batched, by_record
-from tests.unit.engine.rig import NEVER, Rig, calling_program, running, site
+from tests.unit.engine.rig import NEVER, Rig, build, calling_program, running, site
 from workers.calls.contract import CallFailure
 from workers.metrics import (
     BREAKER_OPEN,
@@ -159,3 +162,25 @@ async def test_a_call_that_cannot_be_made_again_pays_for_nothing() -> None:
         await asyncio.wait_for(line._flow.again(failure, 0.0, lambda: True), 20.0)  # type: ignore[attr-defined]
         await line._flow.again(failure, 0.0, lambda: False)  # type: ignore[attr-defined]
         assert budget.share_left < 0.01
+
+
+@pytest.mark.parametrize("kind", [site, batched], ids=["documents", "batches"])
+async def test_a_bug_that_a_timer_meets_ends_the_engine(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hold that nobody probes any more would keep its partitions for good, and nobody would see it."""
+    rig = build(calling_program(kind()))
+
+    def crash(*_: object) -> None:
+        raise RuntimeError("a planted bug")
+
+    monkeypatch.setattr(rig.processor.fanouts[0], "probe", crash)
+    rig.processor.start(rig.source)
+    rig.invoker.program("f", GONE)
+    rig.give({"id": 1})
+    ends = time.monotonic() + 20.0
+    while not rig.crashes:
+        assert time.monotonic() < ends, "nobody was told"
+        rig.turn()
+        await asyncio.sleep(0)
+    assert str(rig.crashes[0]) == "a planted bug"
+    rig.processor.halt()
+    await rig.processor.close()
