@@ -261,8 +261,19 @@ place, what was found and what would be right.
 {{- if and $pool.statefulSet.volumeClaimTemplates (ne $pool.kind "StatefulSet") }}
 {{- include "penstock.problem" (list $problems (printf "%s.statefulSet.volumeClaimTemplates" $path) (printf "for a %s" $pool.kind) "kind: StatefulSet") }}
 {{- end }}
+{{- with $pool.stateVolume }}
+{{- $volumes := list }}
+{{- range $pool.statefulSet.volumeClaimTemplates }}{{- $volumes = append $volumes (dig "metadata" "name" "" .) }}{{- end }}
+{{- range $pool.extraVolumes }}{{- $volumes = append $volumes .name }}{{- end }}
+{{- if not (has . $volumes) }}
+{{- include "penstock.problem" (list $problems (printf "%s.stateVolume" $path) (printf "there is no volume %s" .) (empty $volumes | ternary "a volume of statefulSet.volumeClaimTemplates or extraVolumes" (printf "one of %s" (join ", " $volumes)))) }}
+{{- end }}
+{{- end }}
 {{- include "penstock.check.budget" (list $problems (printf "%s.podDisruptionBudget" $path) $pool.podDisruptionBudget) }}
 {{- range $pool.extraEnv }}
+{{- if and $pool.stateVolume (eq .name "PENSTOCK_STATE") }}
+{{- include "penstock.problem" (list $problems (printf "%s.extraEnv" $path) "PENSTOCK_STATE beside stateVolume" "one of the two") }}
+{{- end }}
 {{- if has .name (list "PENSTOCK_RELEASE" "PENSTOCK_SLOT" "PENSTOCK_LOG_LEVEL" "PENSTOCK_DRAIN_TIMEOUT" "PENSTOCK_STATIC_MEMBERSHIP" "PENSTOCK_PROCESSES" "PENSTOCK_METRICS_PORT" "PENSTOCK_METRICS_HOST") }}
 {{- include "penstock.problem" (list $problems (printf "%s.extraEnv" $path) (printf "%s, which the chart sets" .name) "releaseId, logLevel, drainTimeoutSeconds, staticMembership, processes, metricsPort or listenAddress") }}
 {{- end }}
