@@ -54,6 +54,11 @@ RESTART_CAP_SECONDS: Final = 60.0
 # It stays FAILED when no start got past the same place for as long, as Atlas does it.
 RESTART_WINDOW_SECONDS: Final = 300.0
 
+# What one expression may take of the loop at most: about 40 ms for hashing so much in Python ...
+MAX_XXH64_BYTES: Final = MIB
+# ... and about 0.5 s for finding matches: finding the place of one looks at the text before it again.
+MAX_MATCHING_CHARACTERS: Final = 200_000_000
+
 # The body of a request of $https, and of its answer: what a document may be.
 MAX_HTTPS_REQUEST_BYTES: Final = 16 * MIB
 MAX_HTTPS_ANSWER_BYTES: Final = 16 * MIB

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
@@ -10,14 +11,12 @@ from bson import Regex
 
 from workers.errors import Poison
 from workers.pipeline.patterns import OPTION_LETTERS, PatternError, Search, compile_pattern
+from workers.settings import MAX_MATCHING_CHARACTERS
 
 _LETTERS: Final = tuple((letter, int(Regex("", letter).flags)) for letter in OPTION_LETTERS)
 
 # Patterns that come with documents; constant ones are compiled once for good.
 _KEPT_PATTERNS: Final = 256
-
-# 1 ns each.
-_MAX_STEPS: Final = 4_000_000_000
 
 
 def letters_of(regex: Regex[str]) -> str:
@@ -42,16 +41,17 @@ def search_by(regex: Regex[Any], operator: str) -> Search:
 def matches_of(text: str, search: Search) -> Iterator[Any]:
     """Matches one after the other. After an empty one the search goes on a character later, and not at the
     end of the text: so the server finds five empty matches in `hello`."""
-    start = steps = 0
+    start = found = looked_at = 0
     while True:
         match = search(text, start)
         if match is None:
             return
         yield match
-        # Finding the place of a match again takes a look at the text before it.
-        steps += match.end()
-        if steps > _MAX_STEPS:
-            raise Poison(f"too many matches for a text of {len(text)} characters")
+        if match.__class__ is not re.Match:  # Python's knows its place; PCRE2's counts the characters before
+            looked_at += match.end()
+            if looked_at > MAX_MATCHING_CHARACTERS:
+                raise Poison(f"more than {found} matches in a text of {len(text)} characters are too many")
+        found += 1
         start = match.end() if match.end() > match.start() else match.end() + 1
         if start >= len(text):
             return

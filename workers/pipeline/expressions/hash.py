@@ -12,6 +12,7 @@ from workers.errors import Poison
 from workers.pipeline.nodes import Call, Const, Example, Named, Operator
 from workers.pipeline.values import is_nullish, type_name
 from workers.pipeline.xxh64 import xxh64
+from workers.settings import MAX_XXH64_BYTES
 
 _ALGORITHMS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
     "md5": lambda data: hashlib.md5(data, usedforsecurity=False).digest(),
@@ -33,12 +34,17 @@ def _digest(value: Any, name: Any, operator: str) -> bytes | None:
         return None
     if value.__class__ is str:
         try:
-            return digest(value.encode())
+            data = value.encode()
         except UnicodeEncodeError:
             raise Poison(f"{operator}: the text is no valid UTF-8") from None
-    if isinstance(value, bytes):
-        return digest(value)
-    raise Poison(f"{operator} needs 'input' to be a string or binData, not {type_name(value)}")
+    elif isinstance(value, bytes):
+        data = value
+    else:
+        raise Poison(f"{operator} needs 'input' to be a string or binData, not {type_name(value)}")
+    if name == "xxh64" and len(data) > MAX_XXH64_BYTES:
+        text = f"xxh64 takes at most {MAX_XXH64_BYTES} bytes, not {len(data)}: md5 and sha256 take them all"
+        raise Poison(f"{operator}: {text}")
+    return digest(data)
 
 
 def _hash(value: Any, algorithm: Any) -> Any:
@@ -65,7 +71,8 @@ def _operator(name: str, function: Callable[[Any, Any], Any], meaning: str, exam
     return Operator(
         name=name,
         signature=Named(("input", "algorithm")),
-        meaning=f"{meaning} of text or binary data, by md5, sha256 or xxh64; null for null.",
+        meaning=f"{meaning} of text or binary data, by md5, sha256 or xxh64 (of 1 MiB at most); "
+        "null for null.",
         example=example,
         function=function,
         check=_check,

@@ -13,6 +13,7 @@ from workers.errors import Invalid
 from workers.pipeline import Supply, compile_expression
 from workers.pipeline.values import date_from_ms
 from workers.pipeline.xxh64 import xxh64
+from workers.settings import MAX_XXH64_BYTES
 
 VECTOR = Binary.from_vector([1.0, 2.0], BinaryVectorDtype.FLOAT32)
 
@@ -83,6 +84,11 @@ NO_DIGESTS: list[Wrong] = [
     ({"$hash": {"input": "$a", "algorithm": "$b"}}, {"a": "", "b": "MD5"}, "one of md5, sha256, xxh64"),
     ({"$hash": {"input": "$a", "algorithm": "$b"}}, {"a": "", "b": None}, "not null"),
     ({"$hexHash": {"input": "$a", "algorithm": "sha256"}}, {"a": "\ud800"}, "no valid UTF-8"),
+    (
+        {"$hash": {"input": "$a", "algorithm": "xxh64"}},
+        {"a": "x" * (MAX_XXH64_BYTES + 1)},
+        "$hash: xxh64 takes at most 1048576 bytes, not 1048577: md5 and sha256 take them all",
+    ),
     ({"$subtype": "$a"}, {"a": "x"}, "$subtype requires binData, not string"),
 ]
 
@@ -100,10 +106,12 @@ def test_digests_and_subtypes() -> None:
         (b"a", 0xD24EC4F1A98C6E5B),
         (b"abc", 0x44BC2CF5AD770999),
         (b"Nobody inspects the spammish repetition", 0xFBCEA83C8A378BF1),
+        (bytes(range(256)), 0x1FACBE8406CD904B),
+        (bytes(range(255)), 0x0F7D97507CAAD693),
     ],
 )
 def test_xxh64_gives_its_published_values(data: bytes, digest: int) -> None:
-    """Below and above the 32 bytes of a stripe."""
+    """Below and above the 32 bytes of a stripe; many stripes, with and without a rest."""
     assert xxh64(data) == digest
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from bson import Regex
 
 from tests.unit.pipeline.families.rows import Row, Wrong, at_start, check_rows, check_wrong
+from workers.pipeline import compile_expression
+from workers.pipeline import matches as all_matches
 
 
 def matches(regex: Any, **more: Any) -> dict[str, Any]:
@@ -90,3 +93,13 @@ def test_a_constant_pattern_is_refused_before_any_document() -> None:
         ((place, _),) = at_start(matches(regex, options=options))
         assert place == "p.$regexMatch"
     check_rows([(first(None, options="z"), {"a": "x"}, None)])
+
+
+def test_matches_that_would_hold_up_everybody_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the characters before them, which are counted for each place; the simple patterns, whose matches
+    know their places, have no such bound."""
+    monkeypatch.setattr(all_matches, "MAX_MATCHING_CHARACTERS", 50_000)
+    document = {"a": "ab" * 3_000}
+    reason = "more than 315 matches in a text of 6000 characters are too many"
+    check_wrong([(every("a+|b"), document, reason)])
+    assert len(compile_expression(every("[ab]"))(document)) == 6_000
