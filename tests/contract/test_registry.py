@@ -305,3 +305,15 @@ def test_secrets_do_not_show() -> None:
     found = SchemaRegistryConnection.model_validate(said)
     assert "correct-horse" not in repr(found)
     assert "correct-horse" not in repr(SchemaRegistry("r", registry_client_config(found, ca_bundle({}))))
+
+
+async def test_the_reason_names_the_connection(stub: RegistryStub) -> None:
+    """Reader and writer may ask two registries: one that is away, or lets nobody in, is told by its name."""
+    registry = SchemaRegistry("eu-schemas", {"url": stub.url, "max.retries": 0})
+    stub.broken = 401
+    with pytest.raises(RegistryDenied, match=r"401\) \(connection eu-schemas\)$"):
+        await registry.fetch(1)
+    stub.stop()
+    with pytest.raises(RegistryAway, match=r"\(connection eu-schemas\)$"):
+        await registry.fetch(1)
+    registry.close()

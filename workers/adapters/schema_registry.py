@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any, Final, TypeVar
 
 from topics.codecs.avro import Reader, Writer
-from topics.codecs.registered import RegistryDenied, RegistryRefused, Subject, WriteSchema
+from topics.codecs.registered import RegistryAway, RegistryDenied, RegistryRefused, Subject, WriteSchema
 from topics.codecs.registry_client import SchemaClient, Shelf
 
 # Of one registry: a question takes milliseconds, or its time-out.
@@ -81,7 +81,8 @@ class SchemaRegistry:
             self._close_retired()
 
     def _ask(self, ask: Callable[[SchemaClient], T]) -> T:
-        """In a thread. A client reads certificates when it is made, which may fail."""
+        """In a thread. A client reads certificates when it is made, which may fail. Reasons name the
+        connection: a processor may have two."""
         with self._making:
             client = self._client
             if client is None:
@@ -89,7 +90,10 @@ class SchemaRegistry:
                     client = self._client = SchemaClient(self._config)
                 except (OSError, ValueError) as error:
                     raise RegistryDenied(f"{self._name} has no client: {type(error).__name__}") from None
-        return ask(client)
+        try:
+            return ask(client)
+        except RegistryAway as error:
+            raise type(error)(f"{error.reason} (connection {self._name})") from None
 
     def _close_retired(self) -> None:
         """Clients that were replaced, once no question of theirs can be open."""
