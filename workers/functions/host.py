@@ -94,7 +94,7 @@ class FunctionHost:
         self.take_over(self.manifest, frozenset())
         # Bodies are taken as they are: the Lambda API knows no packed ones, and 6 MiB of gzip can become 6
         # GiB.
-        invocations = Invocations(self)
+        invocations = Invocations(self, self._host)
         server = web.Server(Api(self, invocations).handle, access_log=None, auto_decompress=False)
         self._runner = web.ServerRunner(server, shutdown_timeout=_HANDLERS_SECONDS)
         await self._runner.setup()

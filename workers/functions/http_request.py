@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import Final, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
@@ -44,6 +45,7 @@ Raises ApiError 403."""
 
 MAX_QUERY_CHARACTERS: Final = 8_192
 _FETCH_SITE: Final = "Sec-Fetch-Site"
+_OWN_NAMES: Final = ("localhost", "host.docker.internal")  # the second leads here from a container's side
 
 # What proves who the caller is must not reach a function, a rule or a log.
 _PROOFS: Final = frozenset(
@@ -73,6 +75,31 @@ def request_of(request: RequestHead) -> Request:
 def comes_from_page(head: RequestHead) -> bool:
     """Whether a browser sends it for a web page; `check_page` says whether that page may."""
     return hdrs.ORIGIN in head.headers or _FETCH_SITE in head.headers
+
+
+def is_meant(head: RequestHead, address: str) -> bool:
+    """Whether every `Host` names this machine, or `address`, which the host was told to listen on. A name
+    that its owner lets lead here (DNS rebinding) makes a stranger's page one of this origin to a browser."""
+    return all(_is_own(_host_of(f"//{host}"), address) for host in head.headers.getall(hdrs.HOST, ()))
+
+
+def check_host(head: RequestHead, address: str) -> None:
+    """Where nobody has to say who they are, only names of this machine are answered. Raises ApiError 403."""
+    if not is_meant(head, address):
+        own = ", ".join(dict.fromkeys((*_OWN_NAMES, "127.0.0.1", "[::1]", address)))
+        text = f"A function host without authentication answers to {own}"
+        found = head.headers.getall(hdrs.HOST)[-1][:80]
+        raise ApiError(403, "AccessDeniedException", f"{text}; the Host header says {found!r}.")
+
+
+def _is_own(host: str, address: str) -> bool:
+    name = host.removesuffix(".")
+    if name in _OWN_NAMES or name == address.lower():
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def check_page(head: RequestHead) -> None:

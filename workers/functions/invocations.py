@@ -22,7 +22,15 @@ from workers.functions.dispatch import Answering, Dispatch, submit
 from workers.functions.function_log import FunctionLog, Seen
 from workers.functions.http_answer import Answer
 from workers.functions.http_body import check_json
-from workers.functions.http_request import Identify, RequestHead, check_page, comes_from_page, request_of
+from workers.functions.http_request import (
+    Identify,
+    RequestHead,
+    check_host,
+    check_page,
+    comes_from_page,
+    is_meant,
+    request_of,
+)
 from workers.functions.names import Target
 from workers.functions.pool import Pool
 from workers.functions.settings import (
@@ -88,15 +96,16 @@ class Known(NamedTuple):
 class Invocations:
     """Runs calls of the Invoke API. Every method is called on the event loop."""
 
-    def __init__(self, functions: Functions) -> None:
-        self._functions = functions
+    def __init__(self, functions: Functions, address: str) -> None:
+        """`address`: what the host was told to listen on."""
+        self._functions, self._address = functions, address
         self._routes: dict[str, Target] = {}
 
     def known(self, head: RequestHead, wishes: Wishes) -> Known | None:
         """What `begin` needs of a head. None: it has to be judged by `invoke`, and perhaps refused there."""
         if wishes.invocation_type != "RequestResponse" or comes_from_page(head):
             return None
-        if self._functions.identify is not None:
+        if self._functions.identify is not None or not is_meant(head, self._address):
             return None
         try:
             target = self.target(head.raw_path)
@@ -172,6 +181,7 @@ class Invocations:
         identify = self._functions.identify
         if identify is not None:
             return await identify(head, body)
+        check_host(head, self._address)
         check_page(head)
         return None
 

@@ -63,14 +63,14 @@ async def _line(tmp_path: Path, settings: HostSettings | None = None) -> AsyncIt
 
 
 def _call(body: bytes, name: str = "echo", *headers: str) -> bytes:
-    lines = [f"POST /2015-03-31/functions/{name}/invocations HTTP/1.1", "Host: here", *headers]
+    lines = [f"POST /2015-03-31/functions/{name}/invocations HTTP/1.1", "Host: localhost", *headers]
     return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
 
 
 async def test_calls_sent_ahead_are_answered_in_their_order(tmp_path: Path) -> None:
     """Slow and fast ones, errors between them, other pages and chunked bodies at the end."""
     chunked = (
-        b"POST /2015-03-31/functions/echo/invocations HTTP/1.1\r\nHost: here\r\n"
+        b"POST /2015-03-31/functions/echo/invocations HTTP/1.1\r\nHost: localhost\r\n"
         b"Transfer-Encoding: chunked\r\n\r\n1\r\n9\r\n0\r\n\r\n"
     )
     sent = [
@@ -80,7 +80,7 @@ async def test_calls_sent_ahead_are_answered_in_their_order(tmp_path: Path) -> N
         _call(b"3", "nope"),
         _call(b"4", "echo", "X-Amz-Invocation-Type: DryRun"),
         _call(b"5"),
-        b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
         chunked,
         _call(b"6"),
     ]

@@ -345,7 +345,7 @@ async def _invoke_event(endpoint: str, name: str, body: str) -> None:
     """A raw `Event` call."""
     host, port = endpoint.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    head = f"POST /2015-03-31/functions/{name}/invocations HTTP/1.1\r\nHost: x\r\n"
+    head = f"POST /2015-03-31/functions/{name}/invocations HTTP/1.1\r\nHost: localhost\r\n"
     head += "X-Amz-Invocation-Type: Event\r\n"
     writer.write(f"{head}Connection: close\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
     assert (await reader.read()).startswith(b"HTTP/1.1 202 ")

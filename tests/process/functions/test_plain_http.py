@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from tests.fakes.function_host import ADD_ONE, embedded_host, write_functions
+from workers.functions.context import User
+from workers.functions.http_request import RequestHead
 
 SOURCES = {
     "addOne.js": ADD_ONE,
@@ -146,3 +148,34 @@ async def test_a_picture_of_a_web_page_calls_nothing(tmp_path: Path, site: str, 
         called = await host.request("GET", "/functions/utils/echo?event=apigw-v2", headers=headers)
         read = await host.request("GET", "/logs", headers=headers)
     assert (called.status, read.status) == (status, status)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/logs"),
+        ("GET", "/functions"),
+        ("GET", "/metrics"),
+        ("GET", "/2015-03-31/functions"),
+        ("GET", "/functions/utils/echo?event=apigw-v2"),
+        ("POST", "/functions/addOne"),
+        ("POST", "/2015-03-31/functions/addOne/invocations"),
+    ],
+)
+async def test_a_name_that_was_made_to_lead_here_is_refused(app: Path, method: str, path: str) -> None:
+    """DNS rebinding: what a browser takes for a page's own origin is still called by that page's name. A host
+    with authentication asks for more than a name, and says to anybody that it lives."""
+
+    async def system(head: RequestHead, body: bytes) -> User | None:
+        return User("ci", "server")
+
+    headers = {"Host": "rebound.example:9000"}
+    async with embedded_host(app) as host:
+        refused = await host.request(method, path, headers=headers, data=b"1" if method == "POST" else None)
+        assert refused.status == 403
+        assert b"rebound.example:9000" in refused.body
+        assert b"localhost" in refused.body
+        assert (await host.request("GET", "/healthz", headers=headers)).status == 200
+    async with embedded_host(app, identify=system) as host:
+        served = await host.request(method, path, headers=headers, data=b"1" if method == "POST" else None)
+        assert served.status == 200
