@@ -18,7 +18,7 @@ from workers.pipeline.eval_stages import EVAL_STAGES
 from workers.pipeline.evaluator import evaluator
 from workers.pipeline.expressions.meta import META
 from workers.pipeline.expressions.supplied import UNSUPPLIED, Supply
-from workers.pipeline.nodes import Call, Node, children
+from workers.pipeline.nodes import Call, Const, Node, children
 from workers.pipeline.parse import Parser
 from workers.pipeline.paths import split, with_value
 from workers.pipeline.program import CallSite, Program, Reading, Segment, ThrottleSpec
@@ -288,10 +288,12 @@ def _partition_key(node: Node, spec: CallSpec) -> Callable[[Document, Meta | Non
 def _warnings(parts: _Parts) -> list[str]:
     """What is allowed and probably not meant."""
     found = [*(parts.source.warnings if parts.source else ()), *(parts.sink.warnings if parts.sink else ())]
+    if parts.sink is not None and parts.sink.key is not None:
+        found += _without_dollar(parts.sink.key, parts.sink.key.path)
     for number, call in enumerate(parts.sites):
         if not isinstance(call, CallSpec):
             continue
-        found += call.warnings
+        found += [*call.warnings, *_without_dollar(call.partition_by, f"{call.path}.partitionBy")]
         if not call.parallelism_given and call.execution == "sync":
             usual = f"parallelism is {DEFAULT_PARALLELISM} (Atlas: 1)"
             found.append(f"{call.path}: {usual}; write `parallelism: 1` for one call at a time")
@@ -300,3 +302,12 @@ def _warnings(parts: _Parts) -> list[str]:
             kept = "without `as` the function's answer is not kept"
             found.append(f"{call.path}: {kept}; set `as`, or use `execution: async`")
     return found
+
+
+def _without_dollar(node: Node | None, place: str) -> list[str]:
+    """A text where each document is meant to give its own value: `customer` for `$customer`."""
+    if not isinstance(node, Const) or node.value.__class__ is not str or not node.value:
+        return []
+    return [
+        f"{place}: the text {node.value[:40]!r} for every document; a field is written ${node.value[:40]}"
+    ]

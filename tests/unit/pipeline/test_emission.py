@@ -174,6 +174,13 @@ def test_acks_are_words_or_numbers(written: Any, acks: Acks) -> None:
     )
 
 
+def test_a_key_that_is_the_same_for_every_document_is_warned_of() -> None:
+    """`id` for `$id`: all results would go to one partition."""
+    (warning,) = program({"config": {"key": "id"}}).warnings
+    assert warning == "pipeline[1].$emit.config.key: the text 'id' for every document; a field is written $id"
+    assert program({"config": {"key": "$id"}}).warnings == ()
+
+
 @pytest.mark.parametrize("compression", ["none", "gzip", "snappy", "lz4", "zstd"])
 def test_compression_is_the_clients(compression: Compression) -> None:
     """None given leaves it to the connection."""

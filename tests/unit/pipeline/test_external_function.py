@@ -177,6 +177,11 @@ def test_warnings_name_what_is_probably_not_meant() -> None:
     assert "parallelism is 64 (Atlas: 1); write `parallelism: 1`" in first
     assert "without `as` the function's answer is not kept" in second
     assert program({"parallelism": 1, "as": "x"}).warnings == ()
+    (constant,) = program({"parallelism": 2, "as": "x", "partitionBy": "customer"}).warnings
+    assert constant.endswith(
+        ".partitionBy: the text 'customer' for every document; a field is written $customer"
+    )
+    assert program({"parallelism": 2, "as": "x", "partitionBy": "$customer"}).warnings == ()
     assert program({"execution": "async"}).warnings == ()
 
 
