@@ -193,27 +193,29 @@ class CallLine(Generic[W]):
             after = "wait"
         elif entry is not None and entry.reaction == "hold" and entry.then in ("fail", "onError"):
             after = entry.then
+        begins = self._hold.is_open
         if not self._hold.fault(item, failure, after):  # type: ignore[arg-type]
             return False
         self._hold.is_not_ready = not_ready
-        self._stand(item, jobs)
+        self._stand(jobs, begins=begins)
         return True
 
     def _wait(self, item: W, jobs: Collection[Job]) -> None:
         """The function was held while the call waited for its next attempt."""
         self._hold.wait(item)
-        self._stand(item, jobs)
+        self._stand(jobs, begins=False)
 
-    def _stand(self, item: W, jobs: Collection[Job]) -> None:
+    def _stand(self, jobs: Collection[Job], *, begins: bool) -> None:
         """Documents wait in the hold: no more of their partitions are taken up. What led to it is no attempt
         of theirs."""
-        draining = False
+        # A hold that begins may do so within the drain of any partition, which would wait for its end.
+        is_drained = begins
         for job in jobs:
             self._calls.forgive(job)
             self.standing.add(job.slot.partition)
-            draining = draining or job.slot.partition.draining
+            is_drained = is_drained or job.slot.partition.draining
         self._room.set()
-        if draining:
+        if is_drained:
             self.drop_waiting()
 
     def drop_waiting(self) -> None:

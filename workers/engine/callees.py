@@ -275,8 +275,8 @@ class Callees:
     def export(self) -> dict[str, Any]:
         """What was learned of each, as JSON. What an earlier process knew of others stays known."""
         now = {_name(key): callee.limit.export() for key, callee in self._callees.items()}
-        kept = list({**self._found, **now}.items())[-MAX_LEARNED:]
-        return dict(kept)
+        found = ((name, learned) for name, learned in self._found.items() if name not in now)
+        return dict([*found, *now.items()][-MAX_LEARNED:])
 
 
 def _name(key: tuple[str, str]) -> str:

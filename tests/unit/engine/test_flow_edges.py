@@ -6,7 +6,7 @@ import asyncio
 
 from tests.fakes.lambda_behaviour import Behaviour
 from tests.unit.engine.rig import FIRST, SECOND, calling_program, running, site
-from workers.engine.callees import Callees, Outstanding
+from workers.engine.callees import MAX_LEARNED, Callees, Outstanding
 from workers.pipeline.program import RetrySpec
 
 SLOW = Behaviour(latency_ms=10_000)
@@ -82,3 +82,14 @@ async def test_a_drain_does_not_wait_behind_another_partitions_call_for_a_rate()
         await rig.revoke(SECOND)
         assert rig.callees.of("aws", "f").limit.in_flight == 1
         assert list(rig.processor.partitions) == [FIRST]
+
+
+async def test_a_full_memory_of_limits_forgets_who_is_not_called() -> None:
+    """However long ago a function was learned first: what this process calls goes before the rest."""
+    found = Callees(lambda: {f"aws f{n}": {"limit": 20} for n in range(MAX_LEARNED)})
+    found.of("aws", "f0")
+    found.of("aws", "new")
+    learned = found.export()
+    assert len(learned) == MAX_LEARNED
+    assert {"aws f0", "aws new", "aws f2"} <= set(learned)
+    assert "aws f1" not in learned

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.fakes.lambda_behaviour import Behaviour
 from tests.unit.engine.batch_sites import batched, by_record
-from tests.unit.engine.rig import NEVER, Rig, build, calling_program, running, site
+from tests.unit.engine.rig import FIRST, NEVER, SECOND, Rig, build, calling_program, running, site
 from workers.calls.contract import CallFailure
 from workers.metrics import (
     BREAKER_OPEN,
@@ -184,3 +186,26 @@ async def test_a_bug_that_a_timer_meets_ends_the_engine(kind: Any, monkeypatch: 
     assert str(rig.crashes[0]) == "a planted bug"
     rig.processor.halt()
     await rig.processor.close()
+
+
+@pytest.mark.parametrize("kind", [site, partial(batched, 1)], ids=["documents", "batches"])
+async def test_a_hold_that_begins_within_a_drain_ends_it(kind: Any) -> None:
+    """What waits behind the call that began it is not called with any more: the next owner takes it up."""
+    later = kind(path="pipeline[4].$externalFunction", function="g", parallelism=1)
+    settings = {"pace": NEVER, "revoke_drain_seconds": 60.0}
+    async with running(calling_program(site(), later), partitions=2, settings=settings) as rig:
+        rig.invoker.hold()
+        rig.invoker.program("g", replace(GONE, latency_ms=1_000))
+        rig.give({"id": 1})
+        await rig.until(lambda: rig.invoker.function("g").calls == 1, advance=1e-6)
+        rig.give({"id": 2}, {"id": 3}, to=SECOND)
+        await rig.until(lambda: rig.processor.fanouts[1].waiting == 2, advance=1e-6)
+        run = rig.processor.partitions[SECOND]
+        moving = asyncio.create_task(rig.revoke(SECOND))
+        await rig.until(lambda: run.draining)
+        await rig.rest()
+        assert not moving.done()
+        await rig.until(moving.done, advance=2.0)
+        await moving
+        assert list(rig.processor.partitions) == [FIRST]
+        assert (rig.committed(SECOND), rig.letters()) == (0, [])
