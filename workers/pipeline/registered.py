@@ -11,6 +11,7 @@ from topics.codecs.avro_schema import AvroType, BadSchema, parse_avro, record_na
 from topics.codecs.avro_unfit import Unfit
 from topics.codecs.avro_write import writer
 from topics.codecs.errors import NotEncodable
+from topics.codecs.json_keywords import keyword_fault
 from topics.codecs.registered import SchemaKind, SubjectStrategy, WriteSchema
 from workers.errors import Poison
 from workers.pipeline.check import Checker, Fields
@@ -137,6 +138,9 @@ def _check_json_schema(schema: Any) -> None:
             waiting += node.values()
         elif isinstance(node, list):
             waiting += node
+    fault = keyword_fault(schema)
+    if fault is not None:
+        raise BadSchema(fault[0], fault[1], "a JSON Schema")
 
 
 def _check_takes_documents(checker: Checker, schema: WriteSchema, path: str) -> None:
