@@ -40,9 +40,9 @@ as many as `retry` of the stage allows; a throttled call uses up no attempt. Und
 function ran. What may have run (*perhaps*) is sent again unless the stage says `retry: {onUnknown:
 onError}`; then it is `onError`'s at once, and neither sent again nor split.
 
-Under hold and notReady documents wait while the function is probed; after `hold.timeout` it is as
-`hold.after` says ([calls](calls.md)). Under fail the processor [starts again](delivery.md#restarts) for 5
-minutes before it is FAILED.
+Under hold documents wait while the function is probed; after `hold.timeout` it is as `hold.after` says
+([calls](calls.md)). Under notReady they wait without an end. Under fail the processor
+[starts again](delivery.md#restarts) for 5 minutes before it is FAILED.
 """
 _RAN: Final = {"notRun": "no", "unknown": "perhaps", "ran": "yes"}
 
