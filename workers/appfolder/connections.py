@@ -49,6 +49,13 @@ class LambdaConnection(Model):
     session_token: SecretStr | None = None
     preflight: Literal["fail", "warn", "off"] = "fail"
 
+    @field_validator("endpoint_url")
+    @classmethod
+    def _has_no_user(cls, value: str | None) -> str | None:
+        if value is not None and "@" in value.split("/", 3)[2]:
+            raise ValueError("a URL without a user; calls are signed with accessKeyId and secretAccessKey")
+        return value
+
     @model_validator(mode="before")
     @classmethod
     def _flat(cls, value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
@@ -28,6 +29,8 @@ _BOUNDS: Final = {
     "greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le"),
     "greater_than": ("more than", "gt"), "less_than": ("less than", "lt"),
 }  # fmt: skip
+# A password that stands in the file itself need not stand in the log, too.
+_USER_IN_URL: Final = re.compile(r"//[^/\s@]+@")
 _HIDDEN_RULE: Final = "a text (digits in quotes), ${NAME} or {file: path}"
 
 
@@ -55,7 +58,7 @@ def shown(value: Any) -> str:
         return "nothing"
     if isinstance(value, bool):
         return str(value).lower()
-    text = repr(value)
+    text = _USER_IN_URL.sub("//...@", repr(value))
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
