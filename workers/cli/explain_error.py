@@ -79,6 +79,7 @@ def _lines(entry: ErrorEntry) -> Iterator[str]:
         "limiter": entry.limiter,
         "at start": "refused, where preflight finds it" if entry.is_refused_at_start else None,
         "you": entry.do,
+        "$https": "goes by a table of its own: docs/https.md" if entry.section == "statuses" else None,
     }
     for label, text in facts.items():
         if text:

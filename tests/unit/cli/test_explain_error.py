@@ -53,6 +53,14 @@ def test_the_error_of_a_function_is_explained_as_such(capsys: pytest.CaptureFixt
     assert ran.out.startswith("* (errors of the function)\n  means:")
 
 
+def test_a_status_says_that_https_has_a_table_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """A 404 of a function holds it; the same of `$https` is its document's, and has the same class."""
+    ran = penstock(capsys, "explain-error", "HTTP 404")
+    assert "  Penstock: hold\n" in ran.out
+    assert ran.out.endswith("  $https:   goes by a table of its own: docs/https.md\n")
+    assert "$https" not in penstock(capsys, "explain-error", "TooManyRequestsException").out
+
+
 @pytest.mark.parametrize("arguments", [[], ["NotSent", "--list"], ["NotSent", "--markdown"]])
 def test_it_wants_a_name_or_the_list(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     """One of both."""
