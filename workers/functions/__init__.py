@@ -17,6 +17,7 @@
 | `worker` | one worker process: start, call, time-out, end |
 | `log_pipe` | what a worker process prints |
 | `pool` | the workers and the waiting calls of one function |
+| `places` | which function gets a process when there is no room for all |
 | `host` | all pools together, start and drain |
 | `reload` | what changed in the folder, and which functions start anew for it |
 | `context` | what a call knows: user, request, values, environment |

@@ -28,18 +28,15 @@ from workers.functions.http_request import Identify
 from workers.functions.invocations import Invocations
 from workers.functions.manifest import FunctionEntry, Manifest, load
 from workers.functions.measures import Measures
+from workers.functions.places import Places
 from workers.functions.pool import Pool
 from workers.functions.settings import HostSettings
-from workers.functions.worker import Worker
 
 log = logging.getLogger("penstock.functions")
 
 _IDLE_LOOKS = 10  # idle workers are looked for this often within `idle_seconds`
 # How often processes are looked at. A fork bomb in Python makes about 2,000 processes a second on two cores.
 _LOOK_SECONDS = 0.1
-# With fewer processes than functions that are called all the time these take turns, each for a cold start of
-# 40 ms.
-_TURN_SECONDS = 0.5
 _HANDLERS_SECONDS = 2.0  # answers are ready when the connections are closed; this is for slow readers of them
 
 
@@ -74,9 +71,6 @@ class FunctionHost:
         self.measures = Measures(self.settings.workers)
         self.identify: Identify | None = None  # who sends a request; set before `start`
         self.tls: ssl.SSLContext | None = None  # set before `start`
-        self._taken = 0
-        self._starved: set[Pool] = set()
-        self._yielded = 0.0
         self._event_bytes = 0
         self._hurried = False
         self._drain: asyncio.Task[object] | None = None
@@ -88,6 +82,7 @@ class FunctionHost:
     async def start(self) -> None:
         """Listen. Functions are started at their first call. Raises OSError when the port is taken."""
         self._loop = asyncio.get_running_loop()
+        self._places = Places(self.settings.workers, self._every_pool, self._loop.time)
         self._http = HttpCalls(self.settings)
         self.dispatch = Dispatch(self, self.function_log, self.measures)
         self._table = {**self._http.table(), "functions.execute": self.dispatch.execute, **self._table}
@@ -226,7 +221,7 @@ class FunctionHost:
             if name in pools:
                 pools[name].replace(entry, restart=name in restart)
             else:
-                pools[name] = Pool(entry, self.settings, self, self._table)
+                pools[name] = Pool(entry, self.settings, self._places, self._table)
 
     async def _leave(self, pool: Pool) -> None:
         """A function is gone from the folder: its open calls end, then its processes."""
@@ -235,42 +230,10 @@ class FunctionHost:
         await pool.stop()
         del self._leaving[pool]
 
-    # --- room for processes, for the pools
+    # --- processes
 
     def _every_pool(self) -> Iterator[Pool]:
         return itertools.chain(self._pools.values(), self._script_pools.values(), self._leaving)
-
-    def try_take(self, pool: Pool) -> bool:
-        """Room for one more process. At the bound the worker idle for the longest time is ended, so that a
-        later try succeeds: functions that are called always win over functions that are not."""
-        if self._taken < self.settings.workers:
-            self._taken += 1
-            self._starved.discard(pool)
-            return True
-        self._starved.add(pool)
-        idle = [worker for pool in self._every_pool() if (worker := pool.longest_free())]
-        if idle:
-            min(idle, key=_free_since).kill()
-        return False
-
-    def must_yield(self, pool: Pool) -> bool:
-        """When no worker is idle, the busy ones are shared: a function with at least two workers more than
-        one that waits gives one up, and one that waits with none gets its turn."""
-        if not self._starved:
-            return False
-        self._starved = {one for one in self._starved if one.is_waiting()}
-        have = len(pool.workers())
-        least = min((len(one.workers()) for one in self._starved if one is not pool), default=have)
-        now = self._loop.time()
-        if have - least < 2 and (least or have == least or now - self._yielded < _TURN_SECONDS):
-            return False
-        self._yielded = now
-        return True
-
-    def give_back(self) -> None:
-        """One process is gone."""
-        self._taken -= 1
-        assert self._taken >= 0, "more workers gone than started"
 
     def adopt_orphans(self) -> None:
         """End also the processes that leave their worker's group. Only for a program that starts nothing but
@@ -291,7 +254,3 @@ class FunctionHost:
         for pool in self._every_pool():
             pool.end_idle(self._loop.time() - self.settings.idle_seconds)
         self._idle_timer = self._loop.call_later(self.settings.idle_seconds / _IDLE_LOOKS, self._end_idle)
-
-
-def _free_since(worker: Worker) -> float:
-    return worker.free_since

@@ -27,7 +27,7 @@ _STARTING_AT_ONCE: Final = max(2, os.cpu_count() or 1)
 
 
 class Room(Protocol):
-    """The host's bound on worker processes; kept by `host.FunctionHost`."""
+    """The host's bound on worker processes; kept by `places.Places`."""
 
     def try_take(self, pool: Pool) -> bool:
         """Room for one more process, or False (another function's idle worker may then be ended for it)."""
@@ -110,9 +110,9 @@ class Pool:
         """Every process of the function, in whatever state."""
         return list(self._workers)
 
-    def is_waiting(self) -> bool:
-        """Whether calls wait for a worker."""
-        return bool(self._calls or self._events)
+    def wants_worker(self) -> bool:
+        """Whether calls wait for a process that could be started now."""
+        return self._wanted() > 0
 
     def longest_free(self) -> Worker | None:
         """The worker that has been without work for the longest time."""
@@ -244,13 +244,15 @@ class Pool:
             self._grow()
         self._calls_wait()
 
-    def _grow(self) -> None:
-        wanted = min(
+    def _wanted(self) -> int:
+        return min(
             len(self._calls) + len(self._events) - len(self._starting),
             self.entry.concurrency - len(self._current()),
             _STARTING_AT_ONCE - len(self._starting),
         )
-        for _ in range(wanted):
+
+    def _grow(self) -> None:
+        for _ in range(self._wanted()):
             if not self._room.try_take(self):
                 return
             worker = Worker(self.entry, self._settings, self, self._table)

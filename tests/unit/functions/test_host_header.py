@@ -30,8 +30,8 @@ OWN = [
     "host.docker.internal:9000", "functions.local:9000", "FUNCTIONS.local",
 ]  # fmt: skip
 OTHERS = [
-    "rebound.example", "rebound.example:9000", "localhost.example", "127.0.0.1.example", "10.0.0.1", "0.0.0.0",
-    "localhost@rebound.example", "rebound.example#localhost", "[::1", "[::2]:9000", "",
+    "rebound.example", "rebound.example:9000", "localhost.example", "127.0.0.1.example", "10.0.0.1",
+    "0.0.0.0", "localhost@rebound.example", "rebound.example#localhost", "[::1", "[::2]:9000", "",
 ]  # fmt: skip
 
 
