@@ -92,7 +92,7 @@ async def test_the_pool_grows_while_calls_wait_up_to_the_concurrency(tmp_path: P
 
 
 async def test_events_are_accepted_run_later_and_bounded(tmp_path: Path) -> None:
-    """202 with no body; beyond the queue 429; a caller that waits goes before the events."""
+    """202 with no body; beyond the queue 429."""
     write_functions(tmp_path, {"f.py": GATED, "mark.py": MARK})
     gate, mark = tmp_path / "gate", tmp_path / "mark"
     async with embedded_host(tmp_path, HostSettings(concurrency=1, waiting_events=2)) as host:
@@ -106,6 +106,28 @@ async def test_events_are_accepted_run_later_and_bounded(tmp_path: Path) -> None
         await until(lambda: not host.host.pool("f").open_calls())
     assert [(answer.status, answer.body) for answer in accepted] == [(202, b"")] * 3
     assert (refused.status, refused.json()["Reason"]) == (429, "ConcurrentInvocationLimitExceeded")
+
+
+async def test_a_caller_that_waits_goes_before_events(tmp_path: Path) -> None:
+    """Although the event came first: nobody waits for it."""
+    source = (
+        "import os, time\n"
+        "def handler(event, context):\n"
+        "    while not os.path.exists('../gate'):\n"
+        "        time.sleep(0.005)\n"
+        "    open('../order', 'a').write(event)\n"
+    )
+    write_functions(tmp_path, {"f.py": source})
+    async with embedded_host(tmp_path, HostSettings(concurrency=1)) as host:
+        await host.call("f", "1", X_Amz_Invocation_Type="Event")
+        await until(lambda: _status(host, "f")["running"] == 1)
+        await host.call("f", "2", X_Amz_Invocation_Type="Event")
+        waiting = asyncio.create_task(host.call("f", "3"))
+        await until(lambda: _status(host, "f")["waiting"] == 1)
+        (tmp_path / "gate").touch()
+        assert (await waiting).status == 200
+        await until(lambda: not host.host.pool("f").open_calls())
+    assert _read(tmp_path / "order") == "132"
 
 
 async def test_events_of_the_whole_host_are_bounded_in_bytes(tmp_path: Path) -> None:
