@@ -20,7 +20,7 @@ UNWANTED = frozenset({"bson", "niquests"})
 AWAITED = {
     "tzdata": "data alone: zoneinfo reads it where the system has no time zones",
     **dict.fromkeys(
-        ("attrs", "authlib", "cachetools", "fastavro", "httpx2", "jsonschema"),
+        ("attrs", "authlib", "cachetools", "fastavro", "httpx2"),
         "confluent-kafka's schema registry client and serializers import it",
     ),
 }
