@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
@@ -27,7 +28,7 @@ from workers.adapters.kafka_replay_topic import ReplayTopic
 from workers.adapters.kafka_requests import Requests
 from workers.adapters.kafka_runs import Run, fresh, runs_of
 from workers.adapters.kafka_source_settings import SourceSettings
-from workers.adapters.kafka_start import Starts, find_starts
+from workers.adapters.kafka_start import Starts, find_starts, partition_counts
 from workers.adapters.kafka_statistics import Fetched
 from workers.adapters.kafka_watch import Watch
 from workers.logs import log_event
@@ -297,10 +298,12 @@ class KafkaSource(Requests):
 
     def _on_assign(self, consumer: Consumer, assigned: list[ClientPartition]) -> None:
         self._joined = True
-        starts = find_starts(consumer, assigned, self._settings.start_of) if assigned else None
-        if starts is None:
+        if not assigned:
             consumer.incremental_assign([])
             return
+        settings = self._settings
+        counts = partial(partition_counts, settings.client(self._rebuild.protocol) | self._sign_in)
+        starts = find_starts(consumer, assigned, settings.start_of, counts)
         consumer.incremental_assign(
             [ClientPartition(p.topic, p.partition, o.offset) for p, o in starts.positions.items()]
         )

@@ -1,18 +1,28 @@
 """Asks the broker what `progress.start` needs to decide where newly assigned partitions begin. Blocks; poll
-thread only."""
+thread only.
+
+All of it happens inside the client's `on_assign`. There `list_topics` of that client ends the process: it
+clears what the client keeps of the call that runs its callbacks, and the next callback of the same
+`consume()`, a log line even, meets an assertion (`CallState_get`, confluent-kafka 2.16.1). `committed`,
+`get_watermark_offsets` and a synchronous `commit` do not. So partitions are counted by a client of their own
+(16 ms), and only where a partition has no commit of ours.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as ClientPartition
 
+from workers.adapters.kafka_log import client_logger
 from workers.model import Position, TopicPartition
 from workers.progress.checkpoint import Checkpoint, Unreadable, bounded, decode
 from workers.progress.start import Available, DataLoss, StartPolicy, start_offset, unreadable_text
+
+log = client_logger(__name__)
 
 # Long enough for a broker that elects a leader, short against the 300 s of max.poll.interval.ms.
 ASK_SECONDS: Final = 15.0
@@ -42,20 +52,25 @@ class Starts:
 
 
 def find_starts(
-    consumer: Consumer, assigned: Iterable[ClientPartition], policy_of: Callable[[str], StartPolicy]
+    consumer: Consumer,
+    assigned: Iterable[ClientPartition],
+    policy_of: Callable[[str], StartPolicy],
+    count_of: Callable[[Collection[str]], Mapping[str, int]],
 ) -> Starts:
-    """`policy_of` knows each topic's. Raises KafkaException when the broker does not answer: the assignment
-    is then not taken."""
+    """`policy_of` knows each topic's, `count_of` how many partitions topics have. Raises KafkaException when
+    the broker does not answer: the assignment is then not taken."""
     wanted = [TopicPartition(p.topic, p.partition) for p in assigned]
-    counts = {topic: _partition_count(consumer, topic) for topic in sorted({p.topic for p in wanted})}
-    everything = [
-        ClientPartition(topic, number) for topic, count in counts.items() for number in range(count)
-    ]
+    topics = sorted({p.topic for p in wanted})
+    counts: Mapping[str, int] = {}
     own = [ClientPartition(p.topic, p.partition) for p in wanted]
     asked = consumer.committed(own, timeout=COMMITTED_SECONDS)
     if not all(answer.offset >= 0 and _is_readable(answer) for answer in asked):
         # Only a partition without a commit of ours needs the others': they tell whether the group is new.
         # Where their owners make transactions, an answer waits until none is open.
+        counts = count_of(topics)
+        everything = [
+            ClientPartition(topic, number) for topic, count in counts.items() for number in range(count)
+        ]
         asked = consumer.committed(everything, timeout=COMMITTED_SECONDS)
     committed: dict[TopicPartition, int] = {}
     found: dict[TopicPartition, Checkpoint | Unreadable | None] = {}
@@ -66,7 +81,7 @@ def find_starts(
             partition = TopicPartition(answer.topic, answer.partition)
             committed[partition] = answer.offset
             found[partition] = decode(answer.metadata, answer.offset)
-    known = {topic: _group_start(c for p, c in found.items() if p.topic == topic) for topic in counts}
+    known = {topic: _group_start(c for p, c in found.items() if p.topic == topic) for topic in topics}
     positions: dict[TopicPartition, Position] = {}
     lost: dict[TopicPartition, DataLoss] = {}
     unreadable: dict[TopicPartition, str] = {}
@@ -110,6 +125,17 @@ def _group_start(checkpoints: Iterable[Checkpoint | Unreadable | None]) -> int |
 
 def _is_readable(answer: ClientPartition) -> bool:
     return isinstance(decode(answer.metadata, answer.offset), Checkpoint)
+
+
+def partition_counts(config: Mapping[str, Any], topics: Collection[str]) -> dict[str, int]:
+    """How many partitions topics have, by a client of its own with the settings of a consumer. Raises
+    KafkaException."""
+    # It joins no group: that takes a subscription.
+    client = Consumer({key: value for key, value in config.items() if key != "group.instance.id"}, logger=log)
+    try:
+        return {topic: _partition_count(client, topic) for topic in topics}
+    finally:
+        client.close()
 
 
 def _partition_count(consumer: Consumer, topic: str) -> int:

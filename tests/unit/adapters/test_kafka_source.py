@@ -18,7 +18,7 @@ from tests.unit.adapters.kafka_client import (
     revoke,
     settings,
 )
-from workers.adapters import kafka_consumer
+from workers.adapters import kafka_consumer, kafka_start
 from workers.adapters.kafka_consumer import KafkaSource
 from workers.adapters.kafka_poll import PollThread
 from workers.model import Position
@@ -45,6 +45,7 @@ class Begun:
             return client
 
         monkeypatch.setattr(kafka_consumer, "Consumer", build)
+        monkeypatch.setattr(kafka_start, "Consumer", ScriptedClient)
         self.turn()
         assert self.events.seen == [("assigned", {PARTITION: 0})]
         self.events.seen.clear()
