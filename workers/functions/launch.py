@@ -9,7 +9,6 @@ from pathlib import Path
 
 import orjson
 
-from workers.functions import processes
 from workers.functions.manifest import FunctionEntry
 from workers.functions.settings import MAX_RESPONSE_BYTES, HostSettings
 
@@ -49,13 +48,8 @@ def load_message(entry: FunctionEntry, settings: HostSettings, host_functions: C
             "environment": dict(entry.environment),
             "hostFunctions": sorted(host_functions),
             "app": entry.app.as_data(),
-            "mostTasks": _most_tasks(entry, settings),
+            # A coarse bound beside the exact count of `Worker.look`, over what the user runs already: room
+            # for every worker of this host with a few threads each, and one function's children.
+            "spareTasks": 4 * settings.workers + settings.child_processes,
         }
     )
-
-
-def _most_tasks(entry: FunctionEntry, settings: HostSettings) -> int | None:
-    """RLIMIT_NPROC, a coarse bound beside the exact count of `Worker.look`: it counts all that the user runs,
-    so there is room for every worker of this host with a few threads each, and one function's children."""
-    running = processes.tasks_of_user() if entry.language == "python" else None
-    return running and running + 4 * settings.workers + settings.child_processes

@@ -57,23 +57,6 @@ def cpu_seconds(pids: Collection[int]) -> float:
     return ticks / _TICKS_A_SECOND
 
 
-def tasks_of_user() -> int | None:
-    """How many threads this user runs, which is what RLIMIT_NPROC counts; None for root, whom it does not
-    bound, and where the system does not tell."""
-    user = os.getuid()
-    if user == 0:
-        return None
-    count = 0
-    try:
-        for name in os.listdir("/proc"):
-            with contextlib.suppress(OSError):
-                if name.isdigit() and Path("/proc", name).stat().st_uid == user:
-                    count += len(os.listdir(f"/proc/{name}/task"))
-    except OSError:
-        return None
-    return count
-
-
 def end_strangers(known: Collection[int]) -> int:
     """End every child of this process that is not in `known`, and what they started; how many those were.
 

@@ -134,6 +134,28 @@ def bound_memory(memory_bytes: int) -> None:
     bound(resource.RLIMIT_AS, baseline + memory_bytes)
 
 
+def bound_tasks(spare: int) -> None:
+    """Let the user run `spare` threads more than now; root, whom RLIMIT_NPROC does not bound, what it likes.
+    Counted here and not in the host: where much runs, it takes milliseconds that other calls would wait."""
+    user = os.getuid()
+    if user == 0:
+        return
+    running = tasks_of(user, "/proc")
+    if running:
+        bound(resource.RLIMIT_NPROC, running + spare)
+
+
+def tasks_of(user: int, proc: str) -> int:
+    """How many threads a user runs, which is what RLIMIT_NPROC counts; 0 where the system does not tell."""
+    count = 0
+    with contextlib.suppress(OSError):
+        for name in os.listdir(proc):
+            with contextlib.suppress(OSError):  # gone meanwhile
+                if name.isdigit() and os.stat(f"{proc}/{name}").st_uid == user:
+                    count += len(os.listdir(f"{proc}/{name}/task"))
+    return count
+
+
 def peak_memory_kib() -> int | None:
     """The most memory this process ever held, or None where the system does not tell. Not `ru_maxrss`: that
     one starts at what the host held when it started this process."""

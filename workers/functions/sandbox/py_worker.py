@@ -175,8 +175,7 @@ def main(calls: int, results: int) -> None:
     sys.path[0] = str(Path(message["source"]).parent)
     child.bound(resource.RLIMIT_CORE, 0)
     child.bound(resource.RLIMIT_NOFILE, _OPEN_FILES)
-    if message["mostTasks"] is not None:
-        child.bound(resource.RLIMIT_NPROC, message["mostTasks"])
+    child.bound_tasks(message["spareTasks"])
     child.bound_memory(message["memoryBytes"])
     try:
         program = Program(message, channel)
