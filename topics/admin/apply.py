@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Final
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # public, but exported without __all__
     AdminClient,
     AlterConfigOpType,
@@ -37,7 +37,9 @@ class TopicAdmin:
 
     def __init__(self, connection: Mapping[str, Any]) -> None:
         self._reading = f"reading the topics of the Kafka at {connection.get('bootstrap.servers')}"
-        self._client = AdminClient({"log_level": 0, **connection})
+        self._trouble = ""
+        config: dict[str, Any] = {"log_level": 0, **connection, "error_cb": self._on_error}
+        self._client = AdminClient(config)
 
     def read(self, topics: Iterable[str]) -> ClusterState:
         """The cluster as a plan needs it: those of `topics` that exist. Raises AdminFailed."""
@@ -52,7 +54,7 @@ class TopicAdmin:
             answers = self._client.describe_configs(resources, request_timeout=TIMEOUT_SECONDS)
             configs = {(key.restype, key.name): _values(answer) for key, answer in answers.items()}
         except KafkaException as error:
-            raise AdminFailed(f"{self._reading}: {error.args[0].str()}") from error
+            raise AdminFailed(f"{self._reading}: {self._why(error)}") from error
         states = {}
         for topic in existing:
             partitions = cluster.topics[topic].partitions
@@ -73,10 +75,21 @@ class TopicAdmin:
             try:
                 self._carry_out(step).result(timeout=TIMEOUT_SECONDS + 5.0)
             except KafkaException as error:
-                raise AdminFailed(f"{step.describe()}: {error.args[0].str()}", steps[:at]) from error
+                raise AdminFailed(f"{step.describe()}: {self._why(error)}", steps[:at]) from error
             except TimeoutError as error:
                 raise AdminFailed(f"{step.describe()}: no answer in time", steps[:at]) from error
         self._wait_until_visible(steps)
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.name() != "_ALL_BROKERS_DOWN":
+            self._trouble = error.str()
+
+    def _why(self, error: KafkaException) -> str:
+        """What failed, and what a connection last complained of: a call's own error is `Broker transport
+        failure` for a wrong password, too."""
+        self._client.poll(0)  # complaints wait for it
+        said: str = error.args[0].str()
+        return f"{said} ({self._trouble})" if self._trouble else said
 
     def _wait_until_visible(self, steps: Sequence[Step]) -> None:
         """The controller answers before the brokers know: a client sees the change within 100 ms."""
