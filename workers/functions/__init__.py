@@ -25,7 +25,7 @@
 | `host_calls` | what a function may ask of the host while it runs |
 | `http_calls` | `context.http`: requests through the host's allow list |
 | `answers` | bodies and headers in AWS's shapes |
-| `connections` | connections, and the short way of plain calls |
+| `connections` `admission` | connections, how many, and the short way of plain calls |
 | `invocations` | calls by the Invoke API |
 | `api` | everything else that comes by HTTP |
 | `http_functions` `events` | functions by plain HTTP, and the events that AWS makes of requests |

@@ -101,6 +101,12 @@ def leaving() -> ApiError:
     )
 
 
+def too_many(what: str) -> ApiError:
+    """The host holds as much as it may; the call was not run."""
+    text = f"The function host has no room: {what}."
+    return ApiError(503, "ServiceUnavailableException", text, "Service", retry_after_seconds=1)
+
+
 def function_error(error_type: str, message: str) -> bytes:
     """A failure that the host found, not the function's own code."""
     return orjson.dumps({"errorType": error_type, "errorMessage": message})

@@ -18,7 +18,7 @@ from workers.functions.access import Wanted
 from workers.functions.answers import ApiError
 from workers.functions.dispatch import submit
 from workers.functions.http_answer import as_response, refused
-from workers.functions.http_body import read_body
+from workers.functions.http_body import Bodies, Room, read_body
 from workers.functions.http_functions import PREFIX as PLAIN_PREFIX
 from workers.functions.http_functions import PlainCall
 from workers.functions.http_request import request_of
@@ -35,18 +35,18 @@ _PAGE_BODY_BYTES: Final = 65_536
 class Api:
     """Answers HTTP requests; `handle` is the whole of it."""
 
-    def __init__(self, functions: Functions, invocations: Invocations) -> None:
-        self._functions, self._invocations = functions, invocations
+    def __init__(self, functions: Functions, invocations: Invocations, bodies: Bodies) -> None:
+        self._functions, self._invocations, self._bodies = functions, invocations, bodies
         self._dispatch = functions.dispatch
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request. Never raises for what a caller sent or a function did."""
-        request_id = self._dispatch.new_id()
+        request_id, room = self._dispatch.new_id(), Room(self._bodies)
         try:
             path = request.raw_path
             if request.method == "POST" and path.startswith(PREFIX):
-                return await self._invoke(request, request_id)
-            return await self._other(request, path, request_id)
+                return await self._invoke(request, request_id, room)
+            return await self._other(request, path, request_id, room)
         except ApiError as error:
             return as_response(refused(error, request_id))
         except web.RequestPayloadError:  # aiohttp found the chunks of the body malformed
@@ -57,17 +57,19 @@ class Api:
                 raise
             log.exception("call failed in the host", extra={"request_id": request_id})
             return as_response(refused(answers.broken("The function host failed."), request_id))
+        finally:
+            room.let_go()
 
-    async def _invoke(self, request: web.BaseRequest, request_id: str) -> web.StreamResponse:
+    async def _invoke(self, request: web.BaseRequest, request_id: str, room: Room) -> web.StreamResponse:
         self._invocations.target(request.raw_path)  # a path that names nothing is refused before its body
         wishes = wishes_of(request)
-        body = await read_body(request, LIMITS[wishes.invocation_type], wishes.invocation_type)
+        body = await read_body(request, LIMITS[wishes.invocation_type], wishes.invocation_type, room)
         return as_response(await self._invocations.invoke(request, wishes, body, request_id))
 
-    async def _plain(self, request: web.BaseRequest, request_id: str) -> web.StreamResponse:
+    async def _plain(self, request: web.BaseRequest, request_id: str, room: Room) -> web.StreamResponse:
         plain = PlainCall(request, request_id)
         target = pages.read_target(plain.name, None)
-        body = await read_body(request, MAX_SYNC_REQUEST_BYTES, "RequestResponse")
+        body = await read_body(request, MAX_SYNC_REQUEST_BYTES, "RequestResponse", room)
         user = await self._invocations.caller(request, body)
         pool = self._functions.pool(target.name)
         if not pages.has_version(pool, target):
@@ -78,7 +80,9 @@ class Api:
         submit(pool, call)
         return plain.answer(await call.outcome)
 
-    async def _other(self, request: web.BaseRequest, raw_path: str, request_id: str) -> web.StreamResponse:
+    async def _other(
+        self, request: web.BaseRequest, raw_path: str, request_id: str, room: Room
+    ) -> web.StreamResponse:
         """Everything but a call by the Invoke API."""
         path, _, query = raw_path.partition("?")
         functions = self._functions
@@ -87,13 +91,13 @@ class Api:
         if is_get and path == "/healthz":
             return pages.healthz(pools, is_draining=functions.is_draining)
         if path.startswith(PLAIN_PREFIX):
-            return await self._plain(request, request_id)
+            return await self._plain(request, request_id, room)
         is_description = is_get and _DESCRIPTION.fullmatch(path) is not None
         if _OPERATION.match(path) and not is_description:
             raise answers.no_operation(request.method, path)
         if not is_get:
             raise ApiError(404, "ResourceNotFoundException", "There is no such page.")
-        body = await read_body(request, _PAGE_BODY_BYTES, "RequestResponse")
+        body = await read_body(request, _PAGE_BODY_BYTES, "RequestResponse", room)
         user = await self._invocations.caller(request, body)
         if is_description:
             pages.check_may_look(user, pages.action_of(path))

@@ -20,15 +20,18 @@ from aiohttp.http import HttpProcessingError, HttpRequestParser
 from multidict import CIMultiDictProxy
 
 from workers.functions import answers, http_answer
+from workers.functions.admission import Admission
 from workers.functions.answers import ApiError
 from workers.functions.call import Outcome
 from workers.functions.http_answer import Answer
+from workers.functions.http_body import Bodies, Room
 from workers.functions.http_request import authenticates
 from workers.functions.invocations import LIMITS, PREFIX, Functions, Invocations, Known, wishes_of
 from workers.functions.settings import (
     CONNECTION_IDLE_SECONDS,
     MAX_HEAD_BYTES,
     PIPELINED_BYTES,
+    REFUSED_SECONDS,
     REMEMBERED_HEADS,
     REQUEST_PAUSE_SECONDS,
 )
@@ -55,8 +58,12 @@ class Head(NamedTuple):
 class Connections:
     """Every connection that has sent nothing but plain calls so far; makes new ones for the listener."""
 
-    def __init__(self, functions: Functions, invocations: Invocations, others: web.Server) -> None:
-        self.invocations, self.dispatch = invocations, functions.dispatch
+    def __init__(
+        self, functions: Functions, invocations: Invocations, others: web.Server, bodies: Bodies, most: int
+    ) -> None:
+        """At most `most` connections are open at once, those that became `others`' with them."""
+        self.invocations, self.dispatch, self.bodies = invocations, functions.dispatch, bodies
+        self.admission = Admission(most)
         self.others: Callable[[], asyncio.BaseProtocol] = others
         self.loop = asyncio.get_running_loop()
         self._functions = functions
@@ -159,9 +166,12 @@ class Connection(asyncio.Protocol):
         "_heard",
         "_held",
         "_inner",
+        "_is_served",
         "_known",
         "_paused",
+        "_refused",
         "_remote",
+        "_room",
         "_task",
         "_transport",
         "_waits_for",
@@ -173,7 +183,8 @@ class Connection(asyncio.Protocol):
         self._held: bytes | bytearray = b""  # what has come of the next call
         self._waits_for: tuple[Head, int] | None = None  # a call whose body is not whole, and its start
         self._known: Known  # of the call that runs
-        self._busy = self._blocked = self._paused = self._closes = False
+        self._room = Room(connections.bodies)
+        self._busy = self._blocked = self._paused = self._closes = self._refused = False
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -186,11 +197,17 @@ class Connection(asyncio.Protocol):
             line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._heard = self._all.loop.time()
         self._all.opened(self)
+        self._is_served = self._all.admission.enter()
+        if not self._is_served:
+            self._all.loop.call_later(0 if self._all.admission.is_overrun else REFUSED_SECONDS, self.abort)
 
     def connection_lost(self, problem: Exception | None) -> None:
         """A call that runs goes on; nobody gets its answer."""
         self._all.left(self)
+        self._all.admission.leave(is_served=self._is_served)
         self._held = b""
+        if not self._busy:
+            self._room.let_go()
         if self._inner is not None:
             self._inner.connection_lost(problem)
 
@@ -216,6 +233,10 @@ class Connection(asyncio.Protocol):
         """Take a call when it is whole; hold what comes while one runs, within a bound."""
         if self._inner is not None:
             self._inner.data_received(data)
+            return
+        if not self._is_served or self._refused:
+            if not self._refused:
+                self._refuse(self._all.admission.refusal())
             return
         held: bytes | bytearray = self._hold(data) if self._held else data
         if not self._busy and not self._blocked:
@@ -276,6 +297,12 @@ class Connection(asyncio.Protocol):
                 self._hand_over(held)
                 return
             head = found
+            if head.length > PIPELINED_BYTES:
+                try:
+                    self._room.take(head.length)
+                except ApiError as error:
+                    self._refuse(error)
+                    return
         end = start + head.length
         if len(held) < end:
             self._waits_for = head, start
@@ -286,6 +313,17 @@ class Connection(asyncio.Protocol):
         body = bytes(held[start:end])
         self._held = b"" if len(held) == end else bytearray(held[end:])
         self._serve(head, body)
+
+    def _refuse(self, error: ApiError) -> None:
+        """Say so and take no more; what still comes is dropped for a moment, so that the answer is read."""
+        self._refused = True
+        self._held = b""
+        answer = http_answer.refused(error, self._all.dispatch.new_id())
+        closing = answer._replace(headers={**answer.headers, hdrs.CONNECTION: "close"})
+        self._transport.write(http_answer.as_bytes(closing))
+        if self._transport.can_write_eof():  # TLS cannot
+            self._transport.write_eof()
+        self._all.loop.call_later(REFUSED_SECONDS, self.abort)
 
     def _hand_over(self, held: bytes | bytearray) -> None:
         self._all.left(self)
@@ -325,6 +363,7 @@ class Connection(asyncio.Protocol):
 
     def _write(self, answer: Answer) -> None:
         self._busy = False
+        self._room.let_go()
         transport = self._transport
         if transport.is_closing():
             return

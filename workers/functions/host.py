@@ -23,6 +23,7 @@ from workers.functions.connections import Connections
 from workers.functions.dispatch import Dispatch
 from workers.functions.function_log import FunctionLog
 from workers.functions.host_calls import HostFunction
+from workers.functions.http_body import Bodies
 from workers.functions.http_calls import HttpCalls
 from workers.functions.http_request import Identify
 from workers.functions.invocations import Invocations
@@ -90,10 +91,11 @@ class FunctionHost:
         # Bodies are taken as they are: the Lambda API knows no packed ones, and 6 MiB of gzip can become 6
         # GiB.
         invocations = Invocations(self, self._host)
-        server = web.Server(Api(self, invocations).handle, access_log=None, auto_decompress=False)
+        bodies = Bodies(self.settings.body_bytes)
+        server = web.Server(Api(self, invocations, bodies).handle, access_log=None, auto_decompress=False)
         self._runner = web.ServerRunner(server, shutdown_timeout=_HANDLERS_SECONDS)
         await self._runner.setup()
-        self._connections = Connections(self, invocations, server)
+        self._connections = Connections(self, invocations, server, bodies, self.settings.connections)
         try:
             self._listener = await self._loop.create_server(
                 self._connections, self._host, self._port, backlog=1024, ssl=self.tls

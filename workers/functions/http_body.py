@@ -1,4 +1,4 @@
-"""Reading the body of a request within its bound, and whether it is JSON."""
+"""Reading the body of a request within its bound and that of all bodies, and whether it is JSON."""
 
 from __future__ import annotations
 
@@ -10,8 +10,39 @@ from aiohttp import HttpVersion11, web
 from workers.functions import answers
 
 
-async def read_body(request: web.BaseRequest, limit_bytes: int, invocation_type: str) -> bytes:
-    """The whole body. Raises ApiError 413 before it holds more than `limit_bytes` and one read.
+class Bodies:
+    """The bytes of all bodies that the host holds for calls without an answer."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        self.held_bytes = 0
+
+
+class Room:
+    """What one request holds of them."""
+
+    __slots__ = ("_bodies", "_bytes")
+
+    def __init__(self, bodies: Bodies) -> None:
+        self._bodies, self._bytes = bodies, 0
+
+    def take(self, count: int) -> None:
+        """Room for so many bytes more. Raises ApiError 503."""
+        bodies = self._bodies
+        if bodies.held_bytes + count > bodies.most_bytes:
+            raise answers.too_many(f"its open calls have bodies of {bodies.most_bytes} bytes")
+        bodies.held_bytes += count
+        self._bytes += count
+
+    def let_go(self) -> None:
+        """All of it. Idempotent."""
+        self._bodies.held_bytes -= self._bytes
+        self._bytes = 0
+
+
+async def read_body(request: web.BaseRequest, limit_bytes: int, invocation_type: str, room: Room) -> bytes:
+    """The whole body. Raises ApiError: 413 before it holds more than `limit_bytes` and one read, 503 where
+    `room` ends.
 
     The announced length is not trusted alone: chunked bodies announce none.
     """
@@ -19,18 +50,18 @@ async def read_body(request: web.BaseRequest, limit_bytes: int, invocation_type:
         return b""
     if (request.content_length or 0) > limit_bytes:
         raise answers.too_large(limit_bytes, invocation_type)
+    announced = request.content_length
+    room.take(announced or 0)
     if request.headers.get("Expect", "").lower() == "100-continue" and request.version == HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
     content = request.content
-    body = await content.readany()
-    if content.at_eof():
-        if len(body) > limit_bytes:
-            raise answers.too_large(limit_bytes, invocation_type)
-        return body
-    pieces = bytearray(body)
+    pieces = bytearray()
     while not content.at_eof():
-        pieces += await content.readany()
+        piece = await content.readany()
+        if announced is None:
+            room.take(len(piece))
+        pieces += piece
         if len(pieces) > limit_bytes:
             raise answers.too_large(limit_bytes, invocation_type)
     return bytes(pieces)

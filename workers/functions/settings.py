@@ -19,6 +19,8 @@ PIPELINED_BYTES: Final = 65_536  # what a caller may send ahead while a call of 
 REMEMBERED_HEADS: Final = 1_024  # parsed once each, about 3 KB; over it they are forgotten and begun anew
 CONNECTION_IDLE_SECONDS: Final = 3_630.0  # aiohttp's own: longer than any proxy in front keeps one
 REQUEST_PAUSE_SECONDS: Final = 60.0  # without a byte within a call's head or body
+REFUSED_SECONDS: Final = 2.0  # a caller that is refused gets so long to ask and to read why
+REFUSED_CONNECTIONS: Final = 256  # at once; over it they are closed without a word
 
 # Key sets of token issuers. Issuers publish a new key long before they sign with it: ten minutes are early
 # enough, and a key that is taken back is gone after an hour even when the issuer cannot be reached.
@@ -51,6 +53,11 @@ class HostSettings:
     workers: int = 64  # worker processes of the whole host: about 1 GB at 15 MB each
     # Processes that a Python function may start, and theirs; more ends it. A pool of 2 x 8 fits.
     child_processes: int = 16
+    # Open connections; over it a caller gets 503. 15 workers of 64 calls in flight; each is a descriptor, and
+    # may hold 64 KiB that its caller sent ahead.
+    connections: int = 1_024
+    # Bodies of more than those 64 KiB that come, wait or run, all together; over it 503. 42 of the largest.
+    body_bytes: int = 256 << 20
     idle_seconds: float = 300.0  # a worker without work for so long is ended
     # A further worker is started only when a call has waited this long: a call of 50 us drains a queue of 64
     # in 3 ms, and a start costs 40 ms of CPU that the running workers need.

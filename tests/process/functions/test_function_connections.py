@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.function_host import embedded_host, write_functions
+from tests.fakes.function_host import EmbeddedHost, embedded_host, write_functions
 from tests.fakes.waiting import until
-from workers.functions import HostSettings, connections
+from workers.functions import HostSettings, admission, connections
 from workers.functions.host_calls import Asker
 
 ECHO = "exports = (event) => event"
@@ -237,3 +237,104 @@ async def test_a_stop_answers_the_call_that_runs(tmp_path: Path) -> None:
         assert await idle.is_closed()
         idle.writer.close()
         busy.writer.close()
+
+
+async def _lines(host: EmbeddedHost, count: int) -> list[_Line]:
+    port = int(host.host.endpoint.rpartition(":")[2])
+    return [_Line(*await asyncio.open_connection("127.0.0.1", port)) for _ in range(count)]
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is refused has the time of a busy machine to read why."""
+    monkeypatch.setattr(connections, "REFUSED_SECONDS", SECONDS)
+
+
+@pytest.mark.usefixtures("patient")
+async def test_one_connection_too_many_is_told_so(tmp_path: Path) -> None:
+    """503 and the end of it, whatever way the others went; once one is closed there is room."""
+    write_functions(tmp_path, {"echo.js": ECHO})
+    async with embedded_host(tmp_path, HostSettings(connections=2)) as host:
+        plain, page, late = await _lines(host, 3)
+        await page.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await page.answer())[0] == 200
+        await late.send(_call(b"1"))
+        status, body = await late.answer()
+        assert (status, b"2 connections are open" in body) == (503, True)
+        assert await late.is_closed()
+        await plain.send(_call(b"2"))
+        assert await plain.answer() == (200, b"2")
+        page.writer.close()
+        async with asyncio.timeout(SECONDS):
+            while True:
+                (again,) = await _lines(host, 1)
+                await again.send(_call(b"3"))
+                answer = await again.answer()
+                again.writer.close()
+                if answer == (200, b"3"):
+                    break
+        for line in (plain, late):
+            line.writer.close()
+
+
+async def test_who_is_refused_and_says_nothing_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a moment; and at once where so many are refused that their number is a burden."""
+    monkeypatch.setattr(connections, "REFUSED_SECONDS", 0.02)
+    monkeypatch.setattr(admission, "REFUSED_CONNECTIONS", 0)
+    write_functions(tmp_path, {"echo.js": ECHO})
+    async with embedded_host(tmp_path, HostSettings(connections=1)) as host:
+        (served,) = await _lines(host, 1)
+        await served.send(_call(b"1"))
+        assert await served.answer() == (200, b"1")
+        for most in (0, 1):
+            monkeypatch.setattr(admission, "REFUSED_CONNECTIONS", most)
+            (silent,) = await _lines(host, 1)
+            assert await _is_cut_off(silent)
+        await served.send(_call(b"2"))
+        assert await served.answer() == (200, b"2")
+        served.writer.close()
+
+
+async def _is_cut_off(line: _Line) -> bool:
+    try:
+        return await line.is_closed()
+    except ConnectionResetError:
+        return True
+    finally:
+        line.writer.close()
+
+
+@pytest.mark.usefixtures("patient")
+async def test_bodies_of_all_calls_together_are_bounded(tmp_path: Path) -> None:
+    """Neither way takes a body that there is no room for: 503 before it is read. What is announced counts; it
+    is free again with the answer, and when its caller leaves."""
+    write_functions(tmp_path, {"echo.js": ECHO})
+    large = b'"%s"' % (b"x" * 100_000)
+    chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(large), large)
+    path = b"POST /2015-03-31/functions/echo/invocations HTTP/1.1\r\nHost: localhost\r\n"
+    chunked = path + b"Transfer-Encoding: chunked\r\n\r\n" + chunks
+    async with embedded_host(tmp_path, HostSettings(body_bytes=150_000)) as host:
+        slow, plain, other, small = await _lines(host, 4)
+        await slow.send(_call(large)[:-1])
+        await small.send(_call(b"1"))  # the host has read what was sent before
+        assert await small.answer() == (200, b"1")
+        for line, call in ((plain, _call(large)), (other, chunked)):
+            await line.send(call)
+            status, body = await line.answer()
+            assert (status, b"have bodies of 150000 bytes" in body) == (503, True)
+        await slow.send(large[-1:])
+        assert await slow.answer() == (200, large)
+        await slow.send(_call(large)[:-1])
+        slow.writer.transport.abort()
+        async with asyncio.timeout(SECONDS):
+            while True:
+                (again,) = await _lines(host, 1)
+                await again.send(chunked)
+                answer = await again.answer()
+                again.writer.close()
+                if answer == (200, large):
+                    break
+        for line in (plain, other, small):
+            line.writer.close()
