@@ -12,6 +12,7 @@ from typing import Final
 
 import uvloop
 
+from workers.adapters.allocation import raise_descriptor_limit
 from workers.errors import Fatal
 from workers.functions.doors import Doors, DoorSettings
 from workers.functions.host import FunctionHost
@@ -41,6 +42,7 @@ def serve(
     anything is started; OSError when the port is taken, Fatal when that of the metrics is. Must be called on
     the main thread.
     """
+    raise_descriptor_limit()  # 1,024 connections, three pipes for each of 64 processes
     chosen = doors or DoorSettings()
     opened = Doors(chosen, app_dir, env or {})
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.function_host import EmbeddedHost, embedded_host, write_functions
+from tests.fakes.function_host import EmbeddedHost, embedded_host, start_host_process, write_functions
 from tests.fakes.waiting import until
 from workers.functions import HostSettings, admission, connections
 from workers.functions.host_calls import Asker
@@ -338,3 +339,18 @@ async def test_bodies_of_all_calls_together_are_bounded(tmp_path: Path) -> None:
                     break
         for line in (plain, other, small):
             line.writer.close()
+
+
+def test_a_host_may_open_as_many_connections_as_the_system_lets_it(tmp_path: Path) -> None:
+    """A soft limit of 1,024 descriptors, which is usual, would end before 1,024 connections."""
+    write_functions(tmp_path, {"echo.js": ECHO})
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
+    try:
+        host = start_host_process(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    try:
+        assert resource.prlimit(host.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        host.stop()
