@@ -12,7 +12,7 @@ from tests.scenarios.world import World, until
 def test_ignored_errors_let_the_document_go_on(world: World) -> None:
     """API errors and function errors alike: every document arrives, those that failed without the field, none
     is dead-lettered."""
-    denied = {"outcome": "error", "status": 403, "error_type": "AccessDeniedException"}
+    denied = {"outcome": "error", "status": 400, "error_type": "InvalidRequestContentException"}
     throws = {"outcome": "function_error", "error_type": "Error"}
     world.start_stub(
         f={"outcome": "static", "body": "1", "id_field": "id", "fates": [[0.2, denied], [0.2, throws]]}

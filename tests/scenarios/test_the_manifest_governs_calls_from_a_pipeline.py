@@ -35,8 +35,15 @@ MANIFEST: list[dict[str, Any]] = [
 def processor(world: World, topics: tuple[str, str, str], function: str) -> dict[str, Any]:
     """Calls one function; each processor reads the same source with a group of its own."""
     source, results, dead = topics
-    stages = [
-        {"$externalFunction": {"connectionName": "functions", "functionName": function, "as": "answer"}},
+    # Who may not call `secret` may not with any document: that is held, and given up here at once.
+    call = {
+        "connectionName": "functions",
+        "functionName": function,
+        "as": "answer",
+        "hold": {"timeout": "1s"},
+    }
+    stages: list[dict[str, Any]] = [
+        {"$externalFunction": call},
         {"$addFields": {"by": function}},
     ]
     made = story(world, source, results, dead, stages)
@@ -84,5 +91,8 @@ def test_the_manifest_governs_calls_from_a_pipeline(world: World) -> None:
     assert thrown["stack"][0] == "Error: You must call addOne() with a number"
     assert "addOne" in thrown["stack"][1]
     assert "functions/addOne.js:3" in thrown["stack"][1]
-    assert "answered 403" in letters["secret", 5]["reason"]
+    assert "answered 403: " in letters["secret", 5]["reason"]
+    # Another document may be let through: no hold, and the reason says it.
+    assert "answered 403 (ArgumentsNotAllowed): " in letters["large", 5]["reason"]
+    assert letters["large", 5]["scope"] == "record"
     assert "stack" not in letters["secret", 5]

@@ -91,8 +91,8 @@ def failure_of(answer: InvokeAnswer, execution: Execution, table: ErrorTable) ->
         is_failure = execution == "sync" and answer.function_error is not None
         return _function_failure(answer, table) if is_failure else None
     detail = _detail(answer)
-    throttle = detail.get("Reason")
-    entry = table.api(answer.status, answer.error_type, throttle if isinstance(throttle, str) else None)
+    reason = detail.get("Reason")
+    entry = table.api(answer.status, answer.error_type, reason if isinstance(reason, str) else None)
     if entry.reaction == "accept" and execution == "async":
         return None
     return CallFailure(
@@ -181,8 +181,8 @@ def _api_reason(answer: InvokeAnswer, detail: dict[str, Any]) -> str:
     if message is None:
         value = parse(answer.body)
         message = "" if value is UNSET else value
-    throttle = f" ({detail['Reason']})" if isinstance(detail.get("Reason"), str) else ""
-    return cut(f"{answer.error_type or 'the function service'} answered {answer.status}{throttle}: {message}")
+    reason = f" ({detail['Reason']})" if isinstance(detail.get("Reason"), str) else ""
+    return cut(f"{answer.error_type or 'the function service'} answered {answer.status}{reason}: {message}")
 
 
 def cut(text: str, max_characters: int = MAX_REASON_CHARACTERS) -> str:

@@ -21,7 +21,7 @@ Reaction = Literal["retry", "throttle", "hold", "split", "refresh", "onError", "
 Then = Literal["retry", "hold", "split", "onError", "fail", "notReady"]
 Outcome = Literal["notRun", "unknown", "ran"]
 LimiterKind = Literal["functionConcurrency", "accountConcurrency", "functionRate", "callerRate"]
-Section = Literal["api", "statuses", "throttles", "functions", "transport", "penstock"]
+Section = Literal["api", "statuses", "throttles", "denials", "functions", "transport", "penstock"]
 
 FILE: Final = "errors.yaml"
 VERSION: Final = 1
@@ -50,6 +50,8 @@ _LAST: Final = ("onError", "fail", "accept")
 _STATUS: Final = re.compile("http [1-9][0-9]{2}")
 # Statuses that must be there, so that every answer has an entry.
 _CATCH_ALL: Final = ("HTTP 3xx", "HTTP 4xx", "HTTP 429", "HTTP 5xx", "HTTP other")
+# Statuses whose body says why, and where the reasons stand.
+_REASONS: Final[Mapping[int, Section]] = {429: "throttles", 403: "denials"}
 _TRANSPORT: Final = (
     "NotSent", "NoCredentials", "TimedOut", "UnknownOutcome", "AnswerTooLarge", "Retryable",
 )  # fmt: skip
@@ -118,11 +120,13 @@ class ErrorTable:
             if one.message:
                 self._messages.setdefault(one.name, []).append(one)
 
-    def api(self, status: int, error_type: str | None = None, throttle: str | None = None) -> ErrorEntry:
-        """The row of an answer that is no 2xx, by its throttle reason, else its name, else its status."""
+    def api(self, status: int, error_type: str | None = None, reason: str | None = None) -> ErrorEntry:
+        """The row of an answer that is no 2xx, by the reason of a throttle or a denial, else its name, else
+        its status."""
         by_name = self._by_name
-        if status == 429 and throttle is not None and ("throttles", throttle) in by_name:
-            return by_name["throttles", throttle]
+        section = _REASONS.get(status)
+        if section is not None and reason is not None and (section, reason) in by_name:
+            return by_name[section, reason]
         found = None if error_type is None else by_name.get(("api", error_type))
         return (
             found

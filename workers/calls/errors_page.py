@@ -14,6 +14,7 @@ SECTION_TITLES: Final[Mapping[Section, str]] = {
     "api": "Lambda's API",
     "statuses": "other answers, by HTTP status",
     "throttles": "reasons of a throttle",
+    "denials": "reasons of a denial by the function host",
     "functions": "errors of the function",
     "transport": "calls without a whole answer",
     "penstock": "Penstock's own",

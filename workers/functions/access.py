@@ -27,6 +27,9 @@ Origin = Literal["outside", "function", "rule", "script"]
 
 MAX_USER_ID_CHARACTERS: Final = 256
 
+ARGUMENTS: Final = "args"
+"""The expansion that differs from call to call."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -42,11 +45,13 @@ class Wanted:
 
 
 class Denied(Exception):
-    """The manifest does not let this call run. `reason` is for the log: it names fields and no values."""
+    """The manifest does not let this call run. `reason` is for the log: it names fields and no values.
+    `is_for_arguments`: with others it may."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, is_for_arguments: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.is_for_arguments = is_for_arguments
 
 
 class Runner(Protocol):
@@ -76,8 +81,9 @@ class Access:
             raise answers.too_deep(MAX_DEPTH)
         if access.private and wanted.origin == "outside":
             raise Denied("the function is private")
-        if access.can_evaluate is not None and not await self._holds(entry, access.can_evaluate, wanted):
-            raise Denied("can_evaluate is false")
+        rule = access.can_evaluate
+        if rule is not None and not await self._holds(entry, rule, wanted):
+            raise Denied("can_evaluate is false", is_for_arguments=ARGUMENTS in rule.roots)
         user, as_system = wanted.user, wanted.runs_as_system
         if access.run_as_system:
             user, as_system = user or SYSTEM_USER, True
@@ -96,7 +102,8 @@ class Access:
         except StopIteration as end:
             return bool(end.value)
         except RuleFailed as failed:
-            raise Denied(f"can_evaluate: {failed}") from failed
+            of_arguments = ARGUMENTS in rule.roots
+            raise Denied(f"can_evaluate: {failed}", is_for_arguments=of_arguments) from failed
 
     async def _asked(self, ask: Ask, wanted: Wanted) -> Any:
         """What a function answers a rule; FAILED when it throws or may not be called."""

@@ -12,7 +12,11 @@ from typing import Any, Literal
 
 import orjson
 
-Reason = Literal["ReservedFunctionConcurrentInvocationLimitExceeded", "ConcurrentInvocationLimitExceeded"]
+Reason = Literal[
+    "ReservedFunctionConcurrentInvocationLimitExceeded",
+    "ConcurrentInvocationLimitExceeded",
+    "ArgumentsNotAllowed",
+]
 
 
 @dataclass(slots=True, eq=False)
@@ -45,10 +49,13 @@ def not_found(name: str) -> ApiError:
     return ApiError(404, "ResourceNotFoundException", f"Function not found: {name[:200]}")
 
 
-def denied(name: str) -> ApiError:
-    """The manifest does not let this caller run the function. Which rule says so is for the log alone."""
+def denied(name: str, *, is_for_arguments: bool = False) -> ApiError:
+    """The manifest does not let this caller run the function. Which rule says so is for the log alone, but a
+    pipeline has to know whether it is for its document (`is_for_arguments`) or for every one."""
     text = f"User is not authorized to perform: lambda:InvokeFunction on resource: function:{name[:200]}"
-    return ApiError(403, "AccessDeniedException", text)
+    return ApiError(
+        403, "AccessDeniedException", text, reason="ArgumentsNotAllowed" if is_for_arguments else None
+    )
 
 
 def no_operation(method: str, path: str) -> ApiError:

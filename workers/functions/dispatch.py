@@ -70,7 +70,7 @@ class Dispatch:
             self._log.denied(entry, Seen(context, wanted.args, request_id), denied.reason)
             self._measures.denied(entry.name)
             log.info("call denied", extra={"function": entry.name, "request_id": request_id})
-            raise answers.denied(entry.name) from denied
+            raise answers.denied(entry.name, is_for_arguments=denied.is_for_arguments) from denied
 
     def call(self, entry: FunctionEntry, wanted: Wanted, context: CallContext, request_id: str) -> Call:
         """A call that was admitted, ready for its pool; the function log has it when it ends."""

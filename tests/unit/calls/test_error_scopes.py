@@ -212,6 +212,15 @@ def test_every_throttle_reason_of_the_model_has_a_row() -> None:
     assert reasons == {one.name for one in TABLE.entries if one.section == "throttles"}
 
 
+def test_a_denial_for_its_arguments_is_the_documents_own() -> None:
+    """The function host says so; every other denial holds the function, as AWS's do."""
+    body = {"Message": "User is not authorized"}
+    other = answered(403, "AccessDeniedException", body)
+    mine = answered(403, "AccessDeniedException", {**body, "Reason": "ArgumentsNotAllowed"})
+    assert (other.scope, chain(other)[:4]) == ("function", "hold")
+    assert (mine.scope, chain(mine), mine.error_class) == ("record", "onError", "AccessDeniedException")
+
+
 @pytest.mark.parametrize("name", API)
 def test_statuses_are_those_of_the_model(name: str) -> None:
     """What the table prints is what AWS sends."""
