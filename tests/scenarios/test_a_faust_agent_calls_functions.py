@@ -145,8 +145,8 @@ def test_a_faust_agent_accounts_for_every_event(
     seconds = time.monotonic() - began
     until(lambda: world.lag(agents.group, agents.source) == 0, 30, "Faust's commit of it all")
     until(lambda: 'outcome="dead_lettered"' in agents.metrics(agent), 20, "metrics")
-    # Its end by SIGTERM is the story of agents that come and go: after an agent's own fault Faust's supervisor
-    # may wait for the agent for ever (docs/faust.md).
+    # Its end by SIGTERM is the story of agents that come and go: after an agent's own fault Faust's
+    # supervisor may wait for the agent for ever (docs/faust.md).
     agent.kill()
     agent.wait(60)
     assert agents.log().count("ValueError: the agent's own fault") >= 1
