@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -21,7 +22,7 @@ from workers.ports import Invoker
 W = TypeVar("W")
 
 
-class CallLine(Generic[W]):
+class CallLine(ABC, Generic[W]):
     """Documents come in by `put`, wait, and are worked on by the places, unless the function is held.
 
     Keeps `sites.Site`, `places.Line` and `holding.Held`, but for what its two kinds say for themselves.
@@ -62,9 +63,9 @@ class CallLine(Generic[W]):
         return self._calls.tally.finished
 
     @property
+    @abstractmethod
     def waiting(self) -> int:
         """Documents that wait for their turn."""
-        raise NotImplementedError
 
     @property
     def is_held(self) -> bool:
@@ -84,9 +85,9 @@ class CallLine(Generic[W]):
             self.waiting + callee.share.waiting,
         )  # fmt: skip
 
+    @abstractmethod
     def has_room(self) -> bool:
         """Whether more documents may be taken up."""
-        raise NotImplementedError
 
     async def room(self) -> None:
         """Returns when `has_room`, or when the function is held: other partitions may go on then."""
@@ -110,9 +111,9 @@ class CallLine(Generic[W]):
 
     # For the places.
 
+    @abstractmethod
     async def work(self, item: W) -> None:
         """Call with it until it is done with or waits in the hold."""
-        raise NotImplementedError
 
     def following(self) -> W | None:
         """What a free place takes up: the probe of a held function, else what waits."""
@@ -165,11 +166,11 @@ class CallLine(Generic[W]):
 
     # What the kinds say.
 
-    def _take(self) -> W | None:
-        raise NotImplementedError
+    @abstractmethod
+    def _take(self) -> W | None: ...
 
-    def _put_first(self, items: list[W]) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _put_first(self, items: list[W]) -> None: ...
 
     def _fill(self) -> None:
         """Give what waits to free places."""
@@ -218,7 +219,7 @@ class CallLine(Generic[W]):
         if is_drained:
             self.drop_waiting()
 
+    @abstractmethod
     def drop_waiting(self) -> None:
         """Forget documents that the next owner takes up: of released partitions, and of draining ones what no
         call was made with at the first call site, and what waits for a held function."""
-        raise NotImplementedError
